@@ -1,0 +1,176 @@
+"""The ``recare`` command. Each command calls one verb of a room, imported when it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from recare.base import postgres
+from recare.base.postgres_binaries import PostgresError
+from recare.run import database, supervise
+from recare.run.database import CannotStartError, Urls
+from recare.version import VERSION
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION)
+def cli() -> None:
+    """Recare brings lapsed dental patients back."""
+
+
+def main() -> None:
+    """Run the command line; what cannot work is told in one sentence, exit code 1."""
+    try:
+        cli()
+    except (CannotStartError, PostgresError) as error:
+        click.echo(f"recare: {error}", err=True)
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[Urls]:
+    """Open the database for one command, load Django and check that the schema fits."""
+    with database.opened(postgres.default_home()) as urls:
+        database.load_django()
+        database.check_schema(database.schema())
+        yield urls
+
+
+host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+port_option = click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+practice_option = click.option("--practice", required=True, help="Name (slug) of the practice.")
+
+
+@cli.command()
+@host_option
+@port_option
+def run(host: str, port: int) -> None:
+    """Start database, web server and worker; Ctrl-C stops all three."""
+    supervise.run(supervise.Options(home=postgres.default_home(), host=host, port=port, say=click.echo))
+
+
+@cli.command()
+@host_option
+@port_option
+@click.option("--live", is_flag=True, help="Leave the clock real: messages go to the sandbox as time passes.")
+@click.option("--rehearse", is_flag=True, help="Run the six months of the case study at once, before the page opens.")
+def demo(host: str, port: int, live: bool, rehearse: bool) -> None:  # noqa: FBT001 (click passes flags by name)
+    """Start with a made-up practice of some 2,600 patients, and a sign-in to look around."""
+
+    def prepare() -> list[str]:
+        from recare.rehearsal import demo as room  # noqa: PLC0415
+
+        return room.prepare(live=live, rehearse=rehearse, now=datetime.now(UTC), say=click.echo)
+
+    home = postgres.default_home()
+    supervise.run(supervise.Options(home=home, host=host, port=port, prepare=prepare, say=click.echo))
+
+
+@cli.command()
+def worker() -> None:
+    """Work through the queue of jobs, on this or on another machine, until stopped."""
+    from recare.run.work import work  # noqa: PLC0415
+
+    with _database():
+        work()
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to this release. Make a backup first."""
+    with database.opened(postgres.default_home()) as urls:
+        database.migrate(urls)
+
+
+@cli.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@practice_option
+@click.option("--dry-run", is_flag=True, help="Show the mapping and the rejected rows; write nothing.")
+def import_(paths: tuple[Path, ...], practice: str, dry_run: bool) -> None:  # noqa: FBT001
+    """Import an export of the practice system: a folder or files."""
+    from recare.sources.csv.importer import run_import  # noqa: PLC0415
+
+    with _database():
+        sys.exit(run_import(paths, practice=practice, dry_run=dry_run, now=datetime.now(UTC), say=click.echo))
+
+
+@cli.command()
+@click.argument("patient")
+@practice_option
+def why(patient: str, practice: str) -> None:
+    """Say in words why PATIENT was contacted, or not."""
+    with _database():
+        from recare.campaigns.why import explain  # noqa: PLC0415
+
+        for line in explain(practice=practice, patient=patient, now=datetime.now(UTC)):
+            click.echo(line)
+
+
+@cli.command()
+@practice_option
+@click.option("--format", "kind", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
+def report(practice: str, kind: str) -> None:
+    """Print what the campaigns of a practice have changed, with intervals."""
+    with _database():
+        from recare.reports.printed import printed  # noqa: PLC0415
+
+        click.echo(printed(practice=practice, kind=kind, now=datetime.now(UTC)))
+
+
+@cli.command()
+def rules() -> None:
+    """List the rules in force in plain words, with their sources."""
+    from recare.compliance.listing import in_words  # noqa: PLC0415
+
+    for line in in_words():
+        click.echo(line)
+
+
+@cli.group()
+def audit() -> None:
+    """Look after the audit trail."""
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Check the chain of the audit trail; names the first broken entry."""
+    with _database():
+        from recare.base.audit import verify  # noqa: PLC0415
+
+        problem = verify()
+    if problem:
+        raise CannotStartError(problem)
+    click.echo("The audit trail is whole.")
+
+
+@cli.command()
+def doctor() -> None:
+    """Print versions, disk, database role, row-level security and jobs; exit code 1 when somebody has to act."""
+    with database.opened(postgres.default_home()) as urls:
+        database.load_django()
+        from recare.run.doctor import examine  # noqa: PLC0415
+
+        findings = examine(postgres.default_home(), urls)
+    for finding in findings:
+        click.echo(f"{'ok ' if finding.good else 'BAD'}  {finding.label:32} {finding.value}")
+    if not all(finding.good for finding in findings):
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("email")
+@practice_option
+@click.option("--role", default="owner", show_default=True, help="owner, manager, front_desk, clinician, auditor.")
+@click.password_option(help="Asked for when not given.")
+def createuser(email: str, practice: str, role: str, password: str) -> None:
+    """Make a sign-in for a member of staff."""
+    with _database():
+        from recare.practices.staff import create_user  # noqa: PLC0415
+
+        create_user(email=email, password=password, role=role, practice=practice, now=datetime.now(UTC))
+    click.echo(f"{email} can sign in.")

@@ -1,0 +1,1 @@
+"""Starting and stopping: the supervisor of database, web server and worker, and its checks."""

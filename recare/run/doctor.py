@@ -1,0 +1,92 @@
+"""``recare doctor``: what this installation is made of, and what is wrong with it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from recare.base.postgres_binaries import wheel_version
+from recare.run import database
+from recare.run.database import CannotStartError, Urls
+from recare.version import VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; ``good`` is False where somebody has to act."""
+
+    label: str
+    value: str
+    good: bool = True
+
+
+_UNPROTECTED = """
+    SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+      AND a.attname = 'patient_id' AND NOT a.attisdropped AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+    ORDER BY 1
+"""
+_PROTECTED = "SELECT count(*) FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"
+_JOBS = "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1 ORDER BY 1"
+
+
+def examine(home: Path, urls: Urls) -> list[Finding]:
+    """Look at versions, disk, database role, row-level security, schema and jobs. Needs Django loaded."""
+    with psycopg.connect(urls.app) as connection:
+        findings = [*_versions(connection), _disk(home), *_role(connection)]
+        findings += [_row_security(connection), _schema(), _jobs(connection)]
+    return findings
+
+
+def _versions(connection: psycopg.Connection[tuple[object, ...]]) -> list[Finding]:
+    number = connection.info.server_version
+    return [
+        Finding("Recare", VERSION),
+        Finding("Python", platform.python_version()),
+        Finding("PostgreSQL server", f"{number // 10_000}.{number % 10_000}"),
+        Finding("PostgreSQL in this installation", wheel_version() or "none (RECARE_POSTGRES_BIN or DATABASE_URL)"),
+    ]
+
+
+def _disk(home: Path) -> Finding:
+    free = shutil.disk_usage(home).free
+    return Finding("Data folder", f"{home}, {free / 1024**3:.1f} GB free", free >= database.LEAST_FREE)
+
+
+def _role(connection: psycopg.Connection[tuple[object, ...]]) -> list[Finding]:
+    owned = connection.execute(
+        "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tableowner = current_user"
+    ).fetchone()
+    user = connection.info.user
+    if owned and owned[0]:
+        return [Finding("Database role", f"{user} owns the tables; set DATABASE_OWNER_URL to keep the two apart")]
+    return [Finding("Database role", f"{user}, not the owner of the tables, no superuser")]
+
+
+def _row_security(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:
+    naked = [str(row[0]) for row in connection.execute(_UNPROTECTED)]
+    if naked:
+        return Finding("Row-level security", f"missing on {', '.join(naked)}: run 'recare migrate'", good=False)
+    row = connection.execute(_PROTECTED).fetchone()
+    return Finding("Row-level security", f"forced on {row[0] if row else 0} tables")
+
+
+def _schema() -> Finding:
+    try:
+        database.check_schema(database.schema())
+    except CannotStartError as error:
+        return Finding("Schema", str(error), good=False)
+    return Finding("Schema", "up to date")
+
+
+def _jobs(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:
+    try:
+        counts = {str(row[0]): int(str(row[1])) for row in connection.execute(_JOBS)}
+    except psycopg.errors.UndefinedTable:
+        return Finding("Jobs", "no queue yet: run 'recare migrate'", good=False)
+    shown = ", ".join(f"{count} {status}" for status, count in counts.items()) or "none"
+    return Finding("Jobs", shown, good=not counts.get("failed"))

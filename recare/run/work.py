@@ -1,0 +1,20 @@
+"""The worker: takes jobs from the queue in the database until it is asked to end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# A job is a batch that may be cut off anywhere; this many run side by side, each on a database connection of its own.
+CONCURRENCY: Final = 2
+_GRACE_SECONDS: Final = 4.0
+
+
+def work() -> None:
+    """Run jobs until SIGTERM or SIGINT; a job under way gets four seconds, then it is given back. Needs Django loaded."""
+    from procrastinate.contrib.django import app  # noqa: PLC0415 (needs Django loaded)
+
+    connector = app.connector.get_worker_connector()  # type: ignore[attr-defined]
+    with app.replace_connector(connector) as worker:
+        worker.run_worker(
+            name="recare", concurrency=CONCURRENCY, shutdown_graceful_timeout=_GRACE_SECONDS, delete_jobs="successful"
+        )
