@@ -157,7 +157,7 @@ def add_appointment(chart: Chart, person: Person, slot: Slot, status: str, codes
     return number
 
 
-def addadd_procedure(
+def add_procedure(
     chart: Chart, person: Person, day: date, item: tuple[str, str, int], provider: str, appointment: str = "0"
 ) -> None:
     """Append one procedure row; ``item`` is (code, status, fee in dollars)."""
