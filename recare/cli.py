@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,9 @@ from recare.base.postgres_binaries import PostgresError
 from recare.run import database, supervise
 from recare.run.database import CannotStartError, Urls
 from recare.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,7 +66,7 @@ def demo(host: str, port: int, live: bool, rehearse: bool) -> None:  # noqa: FBT
     """Start with a made-up practice of some 2,600 patients, and a sign-in to look around."""
 
     def prepare() -> list[str]:
-        from recare.rehearsal import demo as room  # noqa: PLC0415
+        from recare.rehearsal import demo as room
 
         return room.prepare(live=live, rehearse=rehearse, now=datetime.now(UTC), say=click.echo)
 
@@ -74,7 +77,7 @@ def demo(host: str, port: int, live: bool, rehearse: bool) -> None:  # noqa: FBT
 @cli.command()
 def worker() -> None:
     """Work through the queue of jobs, on this or on another machine, until stopped."""
-    from recare.run.work import work  # noqa: PLC0415
+    from recare.run.work import work
 
     with _database():
         work()
@@ -93,7 +96,7 @@ def migrate() -> None:
 @click.option("--dry-run", is_flag=True, help="Show the mapping and the rejected rows; write nothing.")
 def import_(paths: tuple[Path, ...], practice: str, dry_run: bool) -> None:  # noqa: FBT001
     """Import an export of the practice system: a folder or files."""
-    from recare.sources.csv.importer import run_import  # noqa: PLC0415
+    from recare.sources.csv.importer import run_import
 
     with _database():
         sys.exit(run_import(paths, practice=practice, dry_run=dry_run, now=datetime.now(UTC), say=click.echo))
@@ -105,7 +108,7 @@ def import_(paths: tuple[Path, ...], practice: str, dry_run: bool) -> None:  # n
 def why(patient: str, practice: str) -> None:
     """Say in words why PATIENT was contacted, or not."""
     with _database():
-        from recare.campaigns.why import explain  # noqa: PLC0415
+        from recare.campaigns.why import explain
 
         for line in explain(practice=practice, patient=patient, now=datetime.now(UTC)):
             click.echo(line)
@@ -117,7 +120,7 @@ def why(patient: str, practice: str) -> None:
 def report(practice: str, kind: str) -> None:
     """Print what the campaigns of a practice have changed, with intervals."""
     with _database():
-        from recare.reports.printed import printed  # noqa: PLC0415
+        from recare.reports.printed import printed
 
         click.echo(printed(practice=practice, kind=kind, now=datetime.now(UTC)))
 
@@ -125,7 +128,7 @@ def report(practice: str, kind: str) -> None:
 @cli.command()
 def rules() -> None:
     """List the rules in force in plain words, with their sources."""
-    from recare.compliance.listing import in_words  # noqa: PLC0415
+    from recare.compliance.listing import in_words
 
     for line in in_words():
         click.echo(line)
@@ -140,7 +143,7 @@ def audit() -> None:
 def audit_verify() -> None:
     """Check the chain of the audit trail; names the first broken entry."""
     with _database():
-        from recare.base.audit import verify  # noqa: PLC0415
+        from recare.base.audit import verify
 
         problem = verify()
     if problem:
@@ -153,7 +156,7 @@ def doctor() -> None:
     """Print versions, disk, database role, row-level security and jobs; exit code 1 when somebody has to act."""
     with database.opened(postgres.default_home()) as urls:
         database.load_django()
-        from recare.run.doctor import examine  # noqa: PLC0415
+        from recare.run.doctor import examine
 
         findings = examine(postgres.default_home(), urls)
     for finding in findings:
@@ -170,7 +173,7 @@ def doctor() -> None:
 def createuser(email: str, practice: str, role: str, password: str) -> None:
     """Make a sign-in for a member of staff."""
     with _database():
-        from recare.practices.staff import create_user  # noqa: PLC0415
+        from recare.practices.staff import create_user
 
         create_user(email=email, password=password, role=role, practice=practice, now=datetime.now(UTC))
     click.echo(f"{email} can sign in.")

@@ -23,10 +23,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import psycopg
@@ -41,6 +40,9 @@ from recare.base.postgres_binaries import (
     die_with_parent,
     server_account,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 OWNER: Final = "recare_owner"
 APP: Final = "recare_app"
@@ -84,7 +86,9 @@ class Cluster:
             source = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
             connection.execute(sql.SQL("CREATE DATABASE {}").format(name) + source)
             connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
-            connection.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, sql.Identifier(APP)))
+            connection.execute(
+                sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, sql.Identifier(APP))
+            )
         with psycopg.connect(self.owner_url(db), autocommit=True) as connection:
             open_to(connection, APP)
 
@@ -435,7 +439,7 @@ def _spawn(command: list[str], log: Path, account: Account | None, *, dies_with_
     if log.exists() and log.stat().st_size > 5_000_000:
         log.replace(log.with_name("log.1"))
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
-        return subprocess.Popen(  # noqa: S603 (our own binaries, no shell)
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=out,

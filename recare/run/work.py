@@ -11,7 +11,7 @@ _GRACE_SECONDS: Final = 4.0
 
 def work() -> None:
     """Run jobs until SIGTERM or SIGINT; a job under way gets four seconds, then it is given back. Needs Django loaded."""
-    from procrastinate.contrib.django import app  # noqa: PLC0415 (needs Django loaded)
+    from procrastinate.contrib.django import app
 
     connector = app.connector.get_worker_connector()  # type: ignore[attr-defined]
     with app.replace_connector(connector) as worker:

@@ -11,14 +11,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from recare.base import postgres
 from recare.base.postgres_binaries import PostgresError, command_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "20"}
@@ -52,7 +55,9 @@ def value(url: str, statement: str) -> object:
 
 
 def test_the_app_role_is_bound_by_row_level_security(cluster: postgres.Cluster) -> None:
-    facts = "SELECT array[rolsuper, rolbypassrls, rolcreatedb, rolcreaterole] FROM pg_roles WHERE rolname = current_user"
+    facts = (
+        "SELECT array[rolsuper, rolbypassrls, rolcreatedb, rolcreaterole] FROM pg_roles WHERE rolname = current_user"
+    )
     assert value(cluster.app_url(), facts) == [False, False, False, False]
     assert value(cluster.owner_url(), "SELECT current_user") == "recare_owner"
 
@@ -87,7 +92,9 @@ def test_nothing_of_the_cluster_is_open_to_other_accounts(cluster: postgres.Clus
         "recare_owner.password": 0o600,
     }
     assert value(cluster.owner_url(), "SHOW listen_addresses") == ""
-    assert value(cluster.owner_url(), "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'") == 0
+    assert (
+        value(cluster.owner_url(), "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method <> 'scram-sha-256'") == 0
+    )
 
 
 def test_the_cluster_is_durable_and_sorts_alike_everywhere(cluster: postgres.Cluster) -> None:
@@ -231,7 +238,9 @@ def test_missing_programs_are_told_in_one_sentence(tmp_path: Path, monkeypatch: 
         postgres.binaries_for(tmp_path, None)
 
 
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop privileges; ordinary users are the case above")
+AS_ROOT = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can drop privileges; ordinary users are the case above"
+)
 
 
 @AS_ROOT

@@ -15,9 +15,14 @@ LONGEST_FUNCTION = 60
 LONG_FUNCTION_P90 = 30
 
 # Put together from pieces, so that this file does not find itself.
-_MACHINE_PATHS = re.compile(r"(?<![\w.<>{}/-])/(?:" + "|".join(["work", "ro" + "ot", "o" + "pt", "ho" + "me"]) + r")/\w+")
+_MACHINE_PATHS = re.compile(
+    r"(?<![\w.<>{}/-])/(?:" + "|".join(["work", "ro" + "ot", "o" + "pt", "ho" + "me"]) + r")/\w+"
+)
 _INDEX_HOSTS = re.compile(
-    r"https?://[^\s\"']*(?:" + "|".join(["py" + r"pi\.", "pythonhosted", "np" + r"mjs\.", "artifactory", "/simple/"]) + r")", re.IGNORECASE
+    r"https?://[^\s\"']*(?:"
+    + "|".join(["py" + r"pi\.", "pythonhosted", "np" + r"mjs\.", "artifactory", "/simple/"])
+    + r")",
+    re.IGNORECASE,
 )
 
 

@@ -1,0 +1,55 @@
+"""Who works where: sign-ins and roles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from recare.base import audit, db
+from recare.practices.practice import named
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+Role = Literal["owner", "manager", "front_desk", "clinician", "auditor", "group_admin"]
+ROLES: Final = ("owner", "manager", "front_desk", "clinician", "auditor", "group_admin")
+
+
+def create_user(email: str, password: str, role: str, practice: str, now: datetime) -> int:
+    """Make a sign-in with one role in one practice, or add the role to a sign-in that exists; return the staff id.
+
+    Raises ValueError with a sentence when role, address or password will not do, LookupError when there is no such practice.
+    """
+    if role not in ROLES:
+        raise ValueError(f"'{role}' is no role: choose one of {', '.join(ROLES)}.")
+    if "@" not in email:
+        raise ValueError("People sign in with their e-mail address.")
+    place = named(practice)
+    with db.scope(place.id):
+        staff_id = _staff(email.strip(), password)
+        db.run(
+            "INSERT INTO membership (staff_id, practice_id, role) VALUES (%(staff)s, %(practice)s, %(role)s) "
+            "ON CONFLICT (staff_id, practice_id) WHERE ended_at IS NULL DO UPDATE SET role = EXCLUDED.role",
+            staff=staff_id, practice=place.id, role=role,
+        )  # fmt: skip
+        audit.record(place.id, "command line", "gave a role", f"staff:{staff_id}", now, {"role": role})
+    return staff_id
+
+
+def _staff(email: str, password: str) -> int:
+    found = db.value("SELECT id FROM staff WHERE lower(email) = lower(%(email)s)", email=email)
+    if found is not None:
+        return int(found)
+    try:
+        validate_password(password)
+    except ValidationError as error:
+        raise ValueError(" ".join(error.messages)) from error
+    hashed = make_password(password)
+    return int(
+        db.value(
+            "INSERT INTO staff (email, password) VALUES (%(email)s, %(hash)s) RETURNING id", email=email, hash=hashed
+        )
+    )
