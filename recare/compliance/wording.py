@@ -1,4 +1,4 @@
-"""Finding words as a reader sees them, however they are spelt: cr0wn, c-r-o-w-n, Ѕtop, “quoted”, raíz.
+"""Finding words as a reader sees them, however they are spelt: cr0wn, c-r-o-w-n, a Cyrillic letter for a Latin one, raíz.
 
 The term lists are data (``words/*.yaml``, one file per language). A term is a regular expression in folded spelling (lower case, no accents)
 where a space stands for any run of spaces or hyphens; it matches whole words only. Every language's list is read for every text: a Spanish
@@ -28,7 +28,7 @@ _TYPOGRAPHY = {
     **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
 }
 _INVISIBLE = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0e\ufe0f")
-_LEET = str.maketrans("0134578@$!|", "oleastbasil")
+_LEET = str.maketrans("0134578@$!|", "oieastbasil")
 _LEET_WORD = re.compile(r"(?<![\w@$])(?=[\w@$!|]*[a-z])(?=[\w@$!|]*[0134578@$!|])[a-z0134578@$!|]{3,}(?<!!)(?![\w@$])")
 _SPELT_OUT = re.compile(r"(?<!\w)(?:[^\W\d_][ .\-_*/]){2,}[^\W\d_](?!\w)")
 _SEPARATORS = frozenset(" .-_*/")
