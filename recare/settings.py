@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from csp.constants import NONE, SELF
 from psycopg import conninfo
 
-from recare.base import secret_box
+from recare.base import logs, secret_box
 from recare.base.postgres import database_url
 
 ROOMS = (
@@ -104,7 +104,6 @@ LANGUAGES = [("en", "English"), ("es", "Español")]
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static-collected"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
@@ -135,4 +134,5 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024**2
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024**2
 FILE_UPLOAD_PERMISSIONS = 0o600
 
-LOGGING_CONFIG = None  # recare.base.logs sets up structlog with redaction
+LOGGING_CONFIG = None  # our own set-up below redacts every line
+logs.set_up(os.environ.get("RECARE_LOG_LEVEL", "WARNING"))

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 class SignInForm(forms.Form):
     """Address and password."""
 
-    email = forms.CharField(max_length=254, label="E-mail address")
-    password = forms.CharField(max_length=200, widget=forms.PasswordInput, strip=False)
+    email = forms.CharField(
+        max_length=254, label="E-mail address", widget=forms.EmailInput({"autocomplete": "username"})
+    )
+    password = forms.CharField(
+        max_length=200, widget=forms.PasswordInput({"autocomplete": "current-password"}), strip=False
+    )
 
 
 @never_cache

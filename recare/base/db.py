@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _SETTING = "recare.practices"
+_JSONB = 3802  # type number of jsonb in every PostgreSQL
 
 
 @contextlib.contextmanager
@@ -41,7 +42,7 @@ def rows(shape: type[T], sql: str, **params: Any) -> list[T]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
         names = [column.name for column in cursor.description or ()]
-        return [shape(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+        return [shape(**dict(zip(names, row, strict=True))) for row in _fetched(cursor)]
 
 
 def one(shape: type[T], sql: str, **params: Any) -> T | None:
@@ -56,7 +57,18 @@ def tuples(sql: str, **params: Any) -> list[tuple[Any, ...]]:
     """Run a query and return its rows as tuples."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
-        return list(cursor.fetchall())
+        return _fetched(cursor)
+
+
+def _fetched(cursor: Any) -> list[tuple[Any, ...]]:
+    """Fetch all rows; Django leaves jsonb as text, so those columns are read here."""
+    jsonb = [place for place, column in enumerate(cursor.description or ()) if column.type_code == _JSONB]
+    found = list(cursor.fetchall())
+    if not jsonb:
+        return found
+    return [
+        tuple(_json.loads(v) if i in jsonb and isinstance(v, str) else v for i, v in enumerate(row)) for row in found
+    ]
 
 
 def values(sql: str, **params: Any) -> list[Any]:
@@ -66,10 +78,8 @@ def values(sql: str, **params: Any) -> list[Any]:
 
 def value(sql: str, **params: Any) -> Any:
     """Return the first column of the first row; None when there is no row."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params or None)
-        row = cursor.fetchone()
-    return row[0] if row else None
+    found = tuples(sql, **params)
+    return found[0][0] if found else None
 
 
 def run(sql: str, **params: Any) -> int:
@@ -87,16 +97,26 @@ def run_many(sql: str, many: Sequence[Mapping[str, Any]]) -> None:
 
 
 def copy(table: str, columns: Sequence[str], source: Iterable[Sequence[Any]]) -> int:
-    """Stream rows into ``table`` with COPY, in constant memory; return how many. Values are bound by type, not by text."""
-    count = 0
-    connection.ensure_connection()
-    with connection.cursor() as cursor:
-        raw = cursor.cursor  # Django's wrapper does not know COPY
-        with raw.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as stream:
-            for row in source:
-                stream.write_row(row)
-                count += 1
+    """Stream rows into ``table`` in constant memory and return how many; values are bound by type, not by text.
+
+    PostgreSQL refuses COPY into a table with row-level security, so the stream goes into a temporary table first.
+    """
+    names, staging = ", ".join(columns), f"incoming_{table}"
+    run(f"CREATE TEMP TABLE {staging} ON COMMIT DROP AS SELECT {names} FROM {table} WITH NO DATA")
+    copy_raw(staging, columns, source)
+    count = run(f"INSERT INTO {table} ({names}) SELECT {names} FROM {staging}")
+    run(f"DROP TABLE {staging}")
     return count
+
+
+def copy_raw(table: str, columns: Sequence[str], source: Iterable[Sequence[Any]]) -> None:
+    """Stream rows with COPY into a temporary table of the caller's."""
+    with (
+        connection.cursor() as cursor,
+        cursor.cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as stream,  # Django's wrapper has no COPY
+    ):
+        for row in source:
+            stream.write_row(row)
 
 
 def json(data: Any) -> Jsonb:
