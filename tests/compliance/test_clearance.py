@@ -79,7 +79,7 @@ def test_a_health_field_may_stand_in_the_portal_and_on_the_callers_screen() -> N
     [("sms", "A", True), ("email", "A", True), ("voicemail", "A", True), ("subject", "A", False), ("sms", "R", False), ("email", "P", False), ("letter", "R", True), ("postcard", "A", False)],
 )  # fmt: skip
 def test_a_limited_field_needs_a_booked_visit_or_a_sealed_letter(
-    channel: str, message_class: str, passes: bool
+    channel: str, message_class: str, *, passes: bool
 ) -> None:
     assert (check("See you {{ appointment_date }}", channel, message_class) == ()) is passes
 
