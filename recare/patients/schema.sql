@@ -82,6 +82,7 @@ CREATE TABLE appointment (
     provider_id bigint,
     is_hygiene boolean NOT NULL DEFAULT false,
     codes text[] NOT NULL DEFAULT '{}',
+    first_seen_at timestamptz NOT NULL DEFAULT now(),   -- when we first knew of it: no source tells when a visit was booked
     seen_run_id bigint,
     deleted_at timestamptz,
     PRIMARY KEY (practice_id, id),
