@@ -1,40 +1,76 @@
--- Facts: one row per patient, dates and not ages, so that a day passing changes no row. Bands, ages and priority are computed when read.
+-- Facts: one row per patient, dates and not ages, so that a day passing changes no row. Bands, ages, overdue days and the next visit are
+-- computed when read: facts_on(today).
+
+-- What kind of care a procedure was, from the practice's own code. Our own ranges in our own words; no descriptor of any code set is kept.
+-- Bits: 1 exam, 2 images, 4 cleaning, 8 prevention, 16 fillings and crowns, 32 root canal, 64 gum care, 128 dentures, 256 implants and bridges,
+-- 512 surgery, 1024 orthodontics, 2048 other, 4096 hygiene visit. Tracking codes are no care: -1 missed, -2 cancelled.
+ALTER TABLE procedure ADD COLUMN care smallint NOT NULL GENERATED ALWAYS AS (CASE
+    WHEN code LIKE 'D9986%' THEN -1
+    WHEN code LIKE 'D9987%' THEN -2
+    WHEN code LIKE 'D01%' THEN 1
+    WHEN code LIKE 'D02%' OR code LIKE 'D03%' THEN 2
+    WHEN code LIKE 'D0%' THEN 2048
+    WHEN code LIKE 'D11%' THEN 4 + 4096
+    WHEN code LIKE 'D1%' THEN 8
+    WHEN code LIKE 'D2%' THEN 16
+    WHEN code LIKE 'D3%' THEN 32
+    WHEN code LIKE 'D434%' OR code LIKE 'D4355%' OR code LIKE 'D4910%' THEN 64 + 4096
+    WHEN code LIKE 'D4%' THEN 64
+    WHEN code LIKE 'D5%' THEN 128
+    WHEN code LIKE 'D6%' THEN 256
+    WHEN code LIKE 'D7%' THEN 512
+    WHEN code LIKE 'D8%' THEN 1024
+    ELSE 2048 END) STORED;
+
+-- Facts read these two tables from their indexes alone; the plain indexes by patient are their prefixes.
+DROP INDEX procedure_patient;
+CREATE INDEX procedure_patient ON procedure (practice_id, patient_id, done_on) INCLUDE (status, care, fee_cents);
+DROP INDEX appointment_patient;
+CREATE INDEX appointment_patient ON appointment (practice_id, patient_id, starts_at) INCLUDE (status, is_hygiene, deleted_at);
+CREATE INDEX procedure_planned ON procedure (practice_id, patient_id) WHERE status = 'planned';
+CREATE INDEX appointment_scheduled ON appointment (practice_id, patient_id) WHERE status = 'scheduled' AND deleted_at IS NULL;
 
 CREATE TABLE patient_facts (
     practice_id bigint NOT NULL,
     patient_id bigint NOT NULL,
     household_id bigint,
     household_size smallint NOT NULL DEFAULT 1,
+    guardian_id bigint,                    -- whom a minor's message is addressed to: the guarantor, when it is somebody else
     status text NOT NULL,
-    contactable boolean NOT NULL,          -- no standing, hold or restriction forbids every contact
+    contactable boolean NOT NULL,          -- no standing, hold or restriction forbids every contact; a pause is read with the day
+    paused_until date,
     birthdate date,
+    adult_on date,                         -- 18th birthday; null = unknown, and unknown is not adult
+    sex text NOT NULL DEFAULT '',
     language text NOT NULL DEFAULT '',
     state text NOT NULL DEFAULT '',
-    payer_class text NOT NULL DEFAULT 'unknown',
+    zip text NOT NULL DEFAULT '',
+    payer_class text NOT NULL DEFAULT 'unknown',       -- the strictest of all coverages (OFR-02)
     first_visit_on date,
     last_visit_on date,
     last_hygiene_on date,
     visits integer NOT NULL DEFAULT 0,
-    visits_24m smallint NOT NULL DEFAULT 0,            -- in the 24 months up to the last visit
-    production_24m_cents bigint NOT NULL DEFAULT 0,    -- in the 24 months up to the last visit
+    visits_24m smallint NOT NULL DEFAULT 0,            -- in the 730 days up to the last visit
+    production_24m_cents bigint NOT NULL DEFAULT 0,    -- in the 730 days up to the last visit
     scheduled_at timestamptz[] NOT NULL DEFAULT '{}',  -- every visit still scheduled, in order; "next" depends on the day asked
     recall_kind text NOT NULL DEFAULT '',
     recall_due_on date,
     recall_interval_days smallint,
-    missed_visits smallint NOT NULL DEFAULT 0,         -- broken, missed or cancelled late
-    last_broken_on date,
+    missed_visits smallint NOT NULL DEFAULT 0,         -- days missed or broken; a visit cancelled in time is none
+    last_broken_on date,                               -- missed, broken or cancelled
     unscheduled_cents bigint NOT NULL DEFAULT 0,
     unscheduled_items smallint NOT NULL DEFAULT 0,
     oldest_plan_on date,
     plan_expires_on date,
     benefit_renews_month smallint,
     benefit_left_cents bigint,
-    codes text[] NOT NULL DEFAULT '{}',                -- categories of completed care, not codes: exam, preventive, perio, ...
-    sms_point_id bigint,                   -- contact point a text would go to; null = not reachable by text
+    benefit_ends_on date,
+    care integer NOT NULL DEFAULT 0,       -- kinds of completed care, as bits of procedure.care
+    sms_point_id bigint,                   -- the patient's own contact point a text would go to; null = none that may be texted
     email_point_id bigint,
     call_point_id bigint,
     letter_ok boolean NOT NULL DEFAULT false,
-    sms_ok boolean NOT NULL DEFAULT false, -- reachable with recorded consent
+    sms_ok boolean NOT NULL DEFAULT false, -- consent is recorded for that point
     email_ok boolean NOT NULL DEFAULT false,
     call_ok boolean NOT NULL DEFAULT false,
     preferred_channel text NOT NULL DEFAULT '',
@@ -43,15 +79,63 @@ CREATE TABLE patient_facts (
     touches_since_reply smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (practice_id, patient_id)
 );
-CREATE INDEX patient_facts_last_visit ON patient_facts (practice_id, last_visit_on);
 CREATE INDEX patient_facts_household ON patient_facts (practice_id, household_id);
 SELECT guard_by_practice('patient_facts');
+
+-- Facts as they read on one day: a minor's points are the guardian's, the next visit is the first still to come, and so on.
+-- A plain SQL function, so the planner sees through it and computes only what is asked for.
+CREATE FUNCTION facts_on(today date) RETURNS TABLE (
+    practice_id bigint, patient_id bigint, household_id bigint, household_size smallint, guardian_id bigint, status text, contactable boolean,
+    birthdate date, sex text, language text, state text, zip text, payer_class text,
+    age integer, is_adult boolean, birthday_month integer,
+    first_visit_on date, last_visit_on date, last_hygiene_on date, visits integer, visits_24m smallint, production_24m_cents bigint,
+    next_visit_at timestamptz, next_visit_on date,
+    recall_kind text, recall_due_on date, recall_interval_days smallint, overdue_days integer, missed_recalls integer,
+    missed_visits smallint, last_broken_on date,
+    unscheduled_cents bigint, unscheduled_items smallint, oldest_plan_on date, plan_expires_on date,
+    benefit_renewal_on date, benefit_left_cents bigint, care integer,
+    sms_point_id bigint, email_point_id bigint, call_point_id bigint, letter_ok boolean, sms_ok boolean, email_ok boolean, call_ok boolean,
+    preferred_channel text, last_touch_on date, last_reply_on date, touches_since_reply smallint
+) LANGUAGE sql STABLE PARALLEL SAFE AS $$
+SELECT f.practice_id, f.patient_id, f.household_id, f.household_size, f.guardian_id, f.status,
+    f.contactable AND (f.paused_until IS NULL OR f.paused_until <= today),
+    f.birthdate, f.sex, f.language, f.state, f.zip, f.payer_class,
+    (extract(year FROM age(today, f.birthdate)))::integer, coalesce(f.adult_on <= today, false), extract(month FROM f.birthdate)::integer,
+    f.first_visit_on, f.last_visit_on, f.last_hygiene_on, f.visits, f.visits_24m, f.production_24m_cents,
+    n.at, (n.at AT TIME ZONE pr.tz)::date,
+    r.kind, r.due, f.recall_interval_days,
+    CASE WHEN r.due <= today THEN today - r.due END,
+    CASE WHEN r.due < today THEN 1 + (today - r.due) / greatest(coalesce(f.recall_interval_days, 183), 28) ELSE 0 END,
+    f.missed_visits, f.last_broken_on,
+    f.unscheduled_cents, f.unscheduled_items, f.oldest_plan_on, f.plan_expires_on,
+    CASE WHEN f.benefit_ends_on < today THEN NULL ELSE
+        make_date(extract(year FROM today)::integer + CASE WHEN f.benefit_renews_month <= extract(month FROM today) THEN 1 ELSE 0 END,
+                  f.benefit_renews_month, 1) END,
+    CASE WHEN f.benefit_ends_on < today THEN NULL ELSE f.benefit_left_cents END, f.care,
+    CASE WHEN f.adult_on <= today THEN f.sms_point_id ELSE g.sms_point_id END,
+    CASE WHEN f.adult_on <= today THEN f.email_point_id ELSE g.email_point_id END,
+    CASE WHEN f.adult_on <= today THEN f.call_point_id ELSE g.call_point_id END,
+    CASE WHEN f.adult_on <= today THEN f.letter_ok ELSE coalesce(g.letter_ok, false) END,
+    CASE WHEN f.adult_on <= today THEN f.sms_ok ELSE coalesce(g.sms_ok, false) END,
+    CASE WHEN f.adult_on <= today THEN f.email_ok ELSE coalesce(g.email_ok, false) END,
+    CASE WHEN f.adult_on <= today THEN f.call_ok ELSE coalesce(g.call_ok, false) END,
+    f.preferred_channel, f.last_touch_on, f.last_reply_on, f.touches_since_reply
+FROM patient_facts f
+JOIN practice pr ON pr.id = f.practice_id
+LEFT JOIN patient_facts g ON g.practice_id = f.practice_id AND g.patient_id = f.guardian_id AND g.contactable
+    AND g.adult_on <= today AND (f.adult_on > today OR f.adult_on IS NULL)
+-- a child's recall is stale once the patient is grown up (support threads: "you are due" to somebody already booked)
+CROSS JOIN LATERAL (SELECT CASE WHEN f.recall_kind = 'child' AND f.adult_on <= today THEN NULL ELSE f.recall_due_on END AS due,
+                           CASE WHEN f.recall_kind = 'child' AND f.adult_on <= today THEN '' ELSE f.recall_kind END AS kind) r
+CROSS JOIN LATERAL (SELECT (SELECT min(t) FROM unnest(f.scheduled_at) AS t WHERE t >= (today::timestamp AT TIME ZONE pr.tz)) AS at) n
+$$;
 
 CREATE TABLE segment (
     practice_id bigint NOT NULL REFERENCES practice (id),
     id bigint GENERATED BY DEFAULT AS IDENTITY,
     slug text NOT NULL,
     name text NOT NULL,
+    description text NOT NULL DEFAULT '',
     version integer NOT NULL DEFAULT 1,
     predicate jsonb NOT NULL,
     bands text NOT NULL,                   -- name and version of the band definition it was written against
@@ -61,4 +145,5 @@ CREATE TABLE segment (
     PRIMARY KEY (practice_id, id),
     UNIQUE (practice_id, slug, version)
 );
+CREATE UNIQUE INDEX segment_current ON segment (practice_id, slug) WHERE replaced_at IS NULL;
 SELECT guard_by_practice('segment');
