@@ -95,6 +95,8 @@ class Patient:
     country: str = ""
     confirmed_tz: str = ""
     unfinished_plan: bool = False
+    identity_conflict: bool = False
+    """Two records may be one person, or one record two people; a person decides first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,10 @@ class Point:
     authorization_until: date | None = None
     """A signed 164.508 authorization that states the remuneration runs until this day; None = there is none."""
     not_interested_on: date | None = None
+    consented_on: date | None = None
+    """When the consent of ``level`` was given; before the 18th birthday it was a guardian's (PAT-04)."""
+    is_guardians: bool | None = None
+    """Whether number or address is the guardian's own (True) or a minor's (False); None = unknown. Read only for minors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,8 @@ class PracticeFacts:
     visits_max_age_hours: int = 24
     referral_rewards: bool = False
     recording_announced: bool = False
+    tz: str = ""
+    """The practice's own zone: local dates of letters and e-mail to people without a known address. Never a window's zone."""
 
 
 @dataclass(frozen=True, slots=True)
