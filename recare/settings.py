@@ -89,6 +89,7 @@ TEMPLATES = [
     }
 ]
 DATABASES = {"default": _database()}
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "queue"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "recare_accounts.Staff"
 LOGIN_URL = "/sign-in/"

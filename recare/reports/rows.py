@@ -1,0 +1,172 @@
+"""What a report counts, read in a handful of statements whatever the number of patients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from recare.base import db
+
+WINDOW_DAYS: Final = 90
+"""The primary outcome looks at this many days from assignment, fixed in advance (science 4.3)."""
+ATTRIBUTION_DAYS: Final = 30
+"""A booking this soon after a touch is credited to it, for operations only; the headline never uses it."""
+CALL_MINUTE_CENTS: Final = 45.0
+"""Assumption: 27 dollars an hour of front-desk time. A practice's policy may state its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """One randomised unit: how many of its members are in the arm, how many booked and kept a visit within the window."""
+
+    arm: str
+    members: int
+    booked: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """How far the treated came, in patients."""
+
+    assigned: int
+    contacted: int
+    delivered: int
+    answered: int
+    booked: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel's deliveries: ``replied`` and ``opted_out`` of what was ``delivered``; cost in cents."""
+
+    channel: str
+    sent: int
+    delivered: int
+    replied: int
+    opted_out: int
+    booked: int
+    cost_cents: float
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One template's sends and the bookings credited to it."""
+
+    template: str
+    channel: str
+    sent: int
+    booked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When the enrolments of a report were assigned, and how many have their whole window behind them."""
+
+    first: datetime | None
+    last: datetime | None
+    assigned: int
+    mature: int
+
+
+_ASSIGNED: Final = """
+    SELECT e.id, e.arm, e.unit, e.patient_id, e.assigned_at, e.assigned_at + interval '90 days' AS until
+    FROM enrolment e
+    WHERE e.practice_id = %(practice)s AND (%(campaign)s::bigint IS NULL OR e.campaign_id = %(campaign)s)
+"""
+
+
+def span(practice_id: int, campaign_id: int | None, now: datetime) -> Span:
+    """Return when people were assigned."""
+    sql = f"""WITH assigned AS ({_ASSIGNED})
+        SELECT min(assigned_at) AS first, max(assigned_at) AS last, count(*) AS assigned,
+               count(*) FILTER (WHERE until <= %(now)s) AS mature FROM assigned"""
+    found = db.one(Span, sql, practice=practice_id, campaign=campaign_id, now=now)
+    return found or Span(None, None, 0, 0)
+
+
+def households(practice_id: int, campaign_id: int | None, now: datetime) -> list[Household]:
+    """Return the randomised units whose window has closed, each with its members' outcomes (intention to treat)."""
+    sql = f"""WITH assigned AS ({_ASSIGNED})
+        SELECT a.arm, count(*) AS members,
+               count(*) FILTER (WHERE b.at IS NOT NULL OR k.at IS NOT NULL) AS booked, count(k.at) AS kept
+        FROM assigned a
+        LEFT JOIN outcome b ON b.practice_id = %(practice)s AND b.enrolment_id = a.id AND b.kind = 'booked' AND b.at <= a.until
+        LEFT JOIN outcome k ON k.practice_id = %(practice)s AND k.enrolment_id = a.id AND k.kind = 'kept' AND k.at <= a.until
+        WHERE a.until <= %(now)s GROUP BY a.arm, a.unit"""
+    return db.rows(Household, sql, practice=practice_id, campaign=campaign_id, now=now)
+
+
+def funnel(practice_id: int, campaign_id: int | None) -> Funnel:
+    """Return how far the treated have come, each patient counted once a stage."""
+    sql = f"""WITH assigned AS ({_ASSIGNED} AND e.arm = 'treated'), reached AS (
+            SELECT t.enrolment_id, bool_or(m.sent_at IS NOT NULL OR o.call_id IS NOT NULL) AS contacted,
+                   bool_or(m.delivered_at IS NOT NULL OR (m.sent_at IS NOT NULL AND m.bounced_at IS NULL)
+                           OR o.outcome NOT IN ('no_answer', 'wrong_number')) AS delivered,
+                   bool_or(m.replied_at IS NOT NULL OR m.clicked_at IS NOT NULL
+                           OR o.outcome NOT IN ('no_answer', 'wrong_number', 'left_message')) AS answered
+            FROM touch t
+            LEFT JOIN message m ON m.practice_id = t.practice_id AND m.touch_id = t.id
+            LEFT JOIN call c ON c.practice_id = t.practice_id AND c.touch_id = t.id
+            LEFT JOIN call_outcome o ON o.practice_id = c.practice_id AND o.call_id = c.id
+            WHERE t.practice_id = %(practice)s AND t.verdict = 'send' GROUP BY t.enrolment_id)
+        SELECT count(*) AS assigned, count(*) FILTER (WHERE r.contacted) AS contacted,
+               count(*) FILTER (WHERE r.delivered) AS delivered, count(*) FILTER (WHERE r.answered) AS answered,
+               count(*) FILTER (WHERE b.at IS NOT NULL OR k.at IS NOT NULL) AS booked, count(k.at) AS kept
+        FROM assigned a LEFT JOIN reached r ON r.enrolment_id = a.id
+        LEFT JOIN outcome b ON b.practice_id = %(practice)s AND b.enrolment_id = a.id AND b.kind = 'booked'
+        LEFT JOIN outcome k ON k.practice_id = %(practice)s AND k.enrolment_id = a.id AND k.kind = 'kept'"""
+    return db.rows(Funnel, sql, practice=practice_id, campaign=campaign_id)[0]
+
+
+_CREDITED: Final = """
+        SELECT t.id AS touch_id, t.channel, t.template_version_id, t.contact_point_id, coalesce(m.sent_at, c.created_at) AS at,
+               m.id AS message_id, c.id AS call_id,
+               EXISTS (SELECT 1 FROM outcome o WHERE o.practice_id = t.practice_id AND o.enrolment_id = t.enrolment_id
+                       AND o.kind = 'booked' AND o.at >= coalesce(m.sent_at, c.created_at)
+                       AND o.at < coalesce(m.sent_at, c.created_at) + interval '30 days'
+                       AND NOT EXISTS (SELECT 1 FROM message later WHERE later.practice_id = t.practice_id
+                                       AND later.patient_id = t.patient_id AND later.sent_at > coalesce(m.sent_at, c.created_at)
+                                       AND later.sent_at <= o.at)) AS booked
+        FROM touch t JOIN assigned a ON a.id = t.enrolment_id
+        LEFT JOIN message m ON m.practice_id = t.practice_id AND m.touch_id = t.id AND m.sent_at IS NOT NULL
+        LEFT JOIN call c ON c.practice_id = t.practice_id AND c.touch_id = t.id
+             AND EXISTS (SELECT 1 FROM call_outcome x WHERE x.practice_id = c.practice_id AND x.call_id = c.id)
+        WHERE t.practice_id = %(practice)s AND t.verdict = 'send' AND (m.id IS NOT NULL OR c.id IS NOT NULL)
+"""
+
+
+def channels(practice_id: int, campaign_id: int | None, call_minute_cents: float) -> list[Channel]:
+    """Return deliveries, answers, opt-outs and cost by channel; a booking counts for the last touch before it."""
+    sql = f"""WITH assigned AS ({_ASSIGNED}), credited AS ({_CREDITED}), talked AS (
+            SELECT o.call_id, sum(o.seconds) AS seconds, bool_or(o.outcome NOT IN ('no_answer', 'wrong_number')) AS reached,
+                   bool_or(o.outcome NOT IN ('no_answer', 'wrong_number', 'left_message')) AS spoke,
+                   bool_or(o.outcome = 'do_not_call') AS refused
+            FROM call_outcome o WHERE o.practice_id = %(practice)s GROUP BY o.call_id)
+        SELECT d.channel, count(*) AS sent,
+               count(*) FILTER (WHERE talked.reached OR (m.id IS NOT NULL AND m.bounced_at IS NULL)) AS delivered,
+               count(*) FILTER (WHERE talked.spoke OR m.replied_at IS NOT NULL OR m.clicked_at IS NOT NULL) AS replied,
+               count(*) FILTER (WHERE talked.refused OR r.message_id IS NOT NULL) AS opted_out,
+               count(*) FILTER (WHERE d.booked) AS booked,
+               (coalesce(sum(m.cost_micros), 0) / 10000.0
+                + coalesce(sum(talked.seconds), 0) / 60.0 * %(minute)s)::double precision AS cost_cents
+        FROM credited d LEFT JOIN message m ON m.practice_id = %(practice)s AND m.id = d.message_id
+        LEFT JOIN talked ON talked.call_id = d.call_id
+        LEFT JOIN LATERAL (SELECT reply.message_id FROM reply WHERE reply.practice_id = %(practice)s
+                           AND reply.message_id = m.id AND reply.intent = 'stop' LIMIT 1) r ON true
+        GROUP BY d.channel ORDER BY d.channel"""
+    return db.rows(Channel, sql, practice=practice_id, campaign=campaign_id, minute=call_minute_cents)
+
+
+def templates(practice_id: int, campaign_id: int | None) -> list[Template]:
+    """Return sends and credited bookings by template."""
+    sql = f"""WITH assigned AS ({_ASSIGNED}), credited AS ({_CREDITED})
+        SELECT coalesce(p.name, 'without a template') AS template, d.channel, count(*) AS sent,
+               count(*) FILTER (WHERE d.booked) AS booked
+        FROM credited d
+        LEFT JOIN template_version v ON v.practice_id = %(practice)s AND v.id = d.template_version_id
+        LEFT JOIN template p ON p.practice_id = %(practice)s AND p.id = v.template_id
+        GROUP BY 1, 2 ORDER BY 3 DESC, 1"""
+    return db.rows(Template, sql, practice=practice_id, campaign=campaign_id)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from recare.base import db
+from recare.practices import staff
+from recare.practices.practice import Practice
+from recare.reports import printed
+from recare.reports.report import Report, build
+from tests.factories import insert
+from tests.reports.test_outcomes import ASSIGNED, NOW, enrol, version
+
+__all__ = ["version"]
+
+
+def arms(practice: Practice, version: tuple[int, int], treated: tuple[int, int], held: tuple[int, int]) -> Report:
+    """Enrol (patients, kept) of each arm and build the report."""
+    for arm, (patients, kept) in (("treated", treated), ("held_out", held)):
+        for number in range(patients):
+            _, enrolment = enrol(practice, version, arm)
+            if number < kept:
+                insert(
+                    "outcome", practice_id=practice.id, enrolment_id=enrolment, kind="kept", at=ASSIGNED + timedelta(days=20),
+                    evidence="test", recorded_at=NOW,
+                )  # fmt: skip
+    return build(practice, version[0], NOW)
+
+
+def test_a_large_difference_is_told_with_its_interval(practice: Practice, version: tuple[int, int]) -> None:
+    report = arms(practice, version, (60, 30), (60, 6))
+    assert report.verdict == "more"
+    assert "24 more kept visits than without it: +40.0 points (95 % interval" in report.finding
+
+
+def test_a_small_difference_is_not_distinguishable_and_says_what_could_have_been_seen(
+    practice: Practice, version: tuple[int, int]
+) -> None:
+    report = arms(practice, version, (40, 3), (40, 2))
+    assert report.verdict == "not distinguishable from zero"
+    assert "smallest difference that could have been seen" in report.finding
+    assert report.cost_incremental.high is None
+
+
+def test_before_ninety_days_nothing_is_claimed(practice: Practice, version: tuple[int, int]) -> None:
+    arms(practice, version, (10, 9), (10, 0))
+    early = build(practice, version[0], ASSIGNED + timedelta(days=89))
+    assert early.verdict == "too early"
+    assert "Too early" in early.finding
+
+
+def test_without_a_hold_out_nothing_is_claimed(practice: Practice, version: tuple[int, int]) -> None:
+    assert arms(practice, version, (10, 9), (0, 0)).verdict == "no control"
+
+
+def test_a_visit_on_day_91_is_outside_the_window(practice: Practice, version: tuple[int, int]) -> None:
+    _, enrolment = enrol(practice, version)
+    insert(
+        "outcome", practice_id=practice.id, enrolment_id=enrolment, kind="kept", at=ASSIGNED + timedelta(days=91), evidence="t",
+        recorded_at=NOW,
+    )  # fmt: skip
+    assert build(practice, version[0], NOW).treated.kept.count == 0
+
+
+def test_text_csv_and_json_carry_the_same_finding(practice: Practice, version: tuple[int, int]) -> None:
+    report = arms(practice, version, (20, 5), (20, 1))
+    assert report.finding in printed.as_text(report)
+    assert report.finding in {row["value"] for row in csv.DictReader(io.StringIO(printed.as_csv(report)))}
+    assert json.loads(printed.as_json(report))["finding"] == report.finding
+
+
+def test_a_report_costs_the_same_statements_for_one_patient_as_for_three(
+    practice: Practice, version: tuple[int, int]
+) -> None:
+    counts = []
+    for patients in (1, 2):
+        arms(practice, version, (patients, 1), (patients, 0))
+        with CaptureQueriesContext(connection) as queries:
+            build(practice, version[0], NOW)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("role", ["owner", "front_desk"])
+def test_only_roles_that_read_results_see_the_page(
+    client: Client, practice: Practice, version: tuple[int, int], role: str
+) -> None:
+    arms(practice, version, (20, 5), (20, 1))
+    db.run("UPDATE practice SET clock_at = %(now)s WHERE id = %(id)s", now=NOW, id=practice.id)
+    staff.create_user(f"{role}-{practice.slug}@example.com", "correct horse battery", role, practice.slug, NOW)
+    client.post("/sign-in/", {"email": f"{role}-{practice.slug}@example.com", "password": "correct horse battery"})
+    page, file = client.get("/results/"), client.get("/results.csv")
+    if role == "owner":
+        assert "Contacted against left alone" in page.content.decode()
+        assert file.headers["Content-Type"] == "text/csv"
+    else:
+        assert page.status_code == file.status_code == 403
+
+
+def test_another_practices_campaign_does_not_exist(client: Client, practice: Practice) -> None:
+    staff.create_user(f"o-{practice.slug}@example.com", "correct horse battery", "owner", practice.slug, NOW)
+    client.post("/sign-in/", {"email": f"o-{practice.slug}@example.com", "password": "correct horse battery"})
+    assert client.get("/results/?campaign=999999").status_code == 404
+    assert client.get("/results/?campaign=x'").status_code == 404
