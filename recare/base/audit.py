@@ -63,11 +63,11 @@ def record(
         practice=practice_id,
     )
     seq, previous = (last[0][0] + 1, bytes(last[0][1])) if last else (1, chain.GENESIS)
-    entry = Entry(practice_id, seq, now, actor, verb, object, dict(detail or {}), previous, b"")
+    entry = Entry(practice_id, seq, now, actor, verb, subject, dict(detail or {}), previous, b"")
     db.run(
         f"INSERT INTO audit_entry ({_COLUMNS}) VALUES (%(practice)s, %(seq)s, %(at)s, %(actor)s, %(verb)s, %(object)s, "
         "%(detail)s, %(previous)s, %(hash)s)",
-        practice=practice_id, seq=seq, at=now, actor=actor, verb=verb, object=object, detail=db.json(entry.detail),
+        practice=practice_id, seq=seq, at=now, actor=actor, verb=verb, object=subject, detail=db.json(entry.detail),
         previous=previous, hash=entry.expected_hash(),
     )  # fmt: skip
 

@@ -252,7 +252,7 @@ def _ensure_socket_dir(home: Path, account: Account | None) -> Path:
     found = folder.lstat()
     ours = account.uid if account is not None else os.geteuid()
     # A folder somebody else made in /tmp could put another server's socket in front of us.
-    if not os.path.isdir(folder) or folder.is_symlink() or found.st_uid != ours:
+    if not folder.is_dir() or folder.is_symlink() or found.st_uid != ours:
         raise PostgresError(f"{folder} belongs to somebody else: remove it, or set RECARE_HOME to a shorter path.")
     folder.chmod(0o700)
     return folder

@@ -133,7 +133,7 @@ def _leftovers(home: Path) -> list[int]:
 
 
 def _all_pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 def _environment_of(pid: int) -> list[bytes]:

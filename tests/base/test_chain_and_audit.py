@@ -46,7 +46,7 @@ def test_verify_names_the_first_entry_that_somebody_with_full_rights_has_touched
         _three_entries(committed_practice, now)
     with psycopg.connect(os.environ["DATABASE_OWNER_URL"]) as owner:
         owner.execute("ALTER TABLE audit_entry DISABLE TRIGGER append_only")
-        owner.execute("SELECT set_config('recare.practices', %s, true)", ["{%d}" % committed_practice.id])
+        owner.execute("SELECT set_config('recare.practices', %s, true)", [f"{{{committed_practice.id}}}"])
         owner.execute(tampering, [committed_practice.id])
         owner.execute("ALTER TABLE audit_entry ENABLE TRIGGER append_only")
     with db.scope(committed_practice.id):

@@ -49,7 +49,8 @@ def test_an_interval_holds_its_value_and_turns_around_with_its_arms(
 ) -> None:
     found = intervals.newcombe(one[0] / one[1], one[1], zero[0] / zero[1], zero[1])
     turned = intervals.newcombe(zero[0] / zero[1], zero[1], one[0] / one[1], one[1])
-    assert -1 <= found.low <= found.value + 1e-9 and found.value - 1e-9 <= found.high <= 1
+    assert -1 <= found.low <= found.value + 1e-9
+    assert found.value - 1e-9 <= found.high <= 1
     assert turned.low == pytest.approx(-found.high, abs=1e-9)
 
 

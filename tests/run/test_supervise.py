@@ -161,7 +161,7 @@ def test_what_is_killed_is_started_again(recare: Running, key: str) -> None:
 
 
 @pytest.mark.parametrize("gentle", [True, False])
-def test_after_the_supervisor_is_killed_the_next_start_recovers(home: Path, gentle: bool) -> None:
+def test_after_the_supervisor_is_killed_the_next_start_recovers(home: Path, *, gentle: bool) -> None:
     first = start(home)
     pids = [first.pid(key) for key in ("web", "worker", "postgres")]
     if not gentle:  # the children are frozen, so that they cannot notice: what a hung machine leaves behind

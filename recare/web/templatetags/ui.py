@@ -14,6 +14,7 @@ from recare.base import phones
 from recare.practices.practice import Practice
 
 register = template.Library()
+_NONE: Final = "\N{EN DASH}"
 
 _PLACES: Final = (
     ("Today", "web:today"),
@@ -70,21 +71,21 @@ def local(at: datetime | None, practice: Practice) -> str:
 @register.filter
 def day(value: date | None) -> str:
     """Write a day: ``12 Jan 2027``; a dash for none."""
-    return f"{value.day} {value:%b %Y}" if value else "–"
+    return f"{value.day} {value:%b %Y}" if value else _NONE
 
 
 @register.filter
 def dollars(cents: float | None) -> str:
     """Write cents as dollars, without cents above 100 dollars: ``$1,240``; a dash for none."""
     if cents is None:
-        return "–"
+        return _NONE
     return f"${cents / 100:,.0f}" if abs(cents) >= 10_000 or cents % 100 == 0 else f"${cents / 100:,.2f}"
 
 
 @register.filter
 def percent(share: float | None, digits: int = 1) -> str:
     """Write a share of one as per cent: ``12.4 %``; a dash for none."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+    return _NONE if share is None else f"{100 * share:.{digits}f} %"
 
 
 @register.filter
