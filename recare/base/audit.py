@@ -52,7 +52,7 @@ def record(
     practice_id: int,
     actor: str,
     verb: str,
-    object: str,
+    subject: str,
     now: datetime,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
