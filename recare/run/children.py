@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from recare.base.postgres_binaries import command_of, die_with_parent
+from recare.base.postgres_binaries import LINUX, command_of, die_with_parent
 
 _MARK: Final = "RECARE_SUPERVISED_BY"
 _LONG_ENOUGH: Final = 60.0
@@ -120,7 +120,7 @@ def sweep(home: Path, seconds: float = 5.0) -> int:
 
 def _leftovers(home: Path) -> list[int]:
     """Find our programs: on Linux by the mark in their environment, elsewhere by pid file and command line."""
-    if sys.platform == "linux":
+    if LINUX:
         wanted = f"{_MARK}={home}".encode()
         return [pid for pid in _all_pids() if pid != os.getpid() and wanted in _environment_of(pid)]
     found = []

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from recare.base import postgres
-from recare.base.postgres_binaries import PostgresError, command_of
+from recare.base.postgres_binaries import PostgresError, binaries_for, command_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,7 +235,7 @@ def test_a_socket_folder_that_somebody_else_made_is_refused(tmp_path: Path) -> N
 def test_missing_programs_are_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECARE_POSTGRES_BIN", str(tmp_path))
     with pytest.raises(PostgresError, match="RECARE_POSTGRES_BIN="):
-        postgres.binaries_for(tmp_path, None)
+        binaries_for(tmp_path, None)
 
 
 AS_ROOT = pytest.mark.skipif(
