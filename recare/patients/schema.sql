@@ -18,6 +18,7 @@ CREATE TABLE patient (
     source_key text NOT NULL,
     household_id bigint,
     guarantor_id bigint,
+    guardian_id bigint,                -- who is addressed for a minor; else the guarantor, when adult
     merged_into_id bigint,
     first_name text NOT NULL DEFAULT '',
     middle_name text NOT NULL DEFAULT '',
@@ -43,6 +44,7 @@ CREATE TABLE patient (
     balance_cents bigint,
     preferred_channel text NOT NULL DEFAULT '',   -- sms, email, call, letter, portal; '' = none stated
     banned_channels text[] NOT NULL DEFAULT '{}', -- HIP-05 restrictions and PMS preferences such as DoNotCall
+    pms_wishes text NOT NULL DEFAULT '',          -- contact wishes as last exported: holds and bans follow when they change, not daily
     note_flags text[] NOT NULL DEFAULT '{}',      -- opt-out or moved words found in notes; the notes are not kept
     street text NOT NULL DEFAULT '',
     city text NOT NULL DEFAULT '',
@@ -62,6 +64,7 @@ CREATE TABLE patient (
     UNIQUE (practice_id, source, source_key),
     FOREIGN KEY (practice_id, household_id) REFERENCES household (practice_id, id),
     FOREIGN KEY (practice_id, guarantor_id) REFERENCES patient (practice_id, id),
+    FOREIGN KEY (practice_id, guardian_id) REFERENCES patient (practice_id, id),
     FOREIGN KEY (practice_id, merged_into_id) REFERENCES patient (practice_id, id)
 );
 CREATE INDEX patient_household ON patient (practice_id, household_id);

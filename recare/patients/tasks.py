@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _MORE: Final = frozenset({"patient_id", "contact_point_id", "subject_table", "subject_id", "detail", "due_at"})
 
@@ -60,7 +62,7 @@ def close_task(practice_id: int, task_id: int, actor: str, outcome: str, now: da
             actor=actor,
             outcome=outcome,
             now=now,
-        )  # fmt: skip
+        )
     )
 
 
@@ -85,5 +87,5 @@ def count_open(practice_id: int, kinds: list[str] | None = None) -> int:
             "AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))",
             practice=practice_id,
             kinds=kinds,
-        )  # fmt: skip
+        )
     )
