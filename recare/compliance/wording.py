@@ -31,6 +31,7 @@ _INVISIBLE = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0e\ufe0f")
 _LEET = str.maketrans("0134578@$!|", "oieastbasil")
 _LEET_WORD = re.compile(r"(?<![\w@$])(?=[\w@$!|]*[a-z])(?=[\w@$!|]*[0134578@$!|])[a-z0134578@$!|]{3,}(?<!!)(?![\w@$])")
 _SPELT_OUT = re.compile(r"(?<!\w)(?:[^\W\d_][ .\-_*/]){2,}[^\W\d_](?!\w)")
+_SPACE = re.compile(r"\(\?<[!=][^)]*\)| \?| ")  # a look-behind needs its fixed width
 _SEPARATORS = frozenset(" .-_*/")
 
 
@@ -101,8 +102,12 @@ def word_list(language: str) -> dict[str, Any]:
 def pattern(group: str) -> re.Pattern[str]:
     """All languages' terms of one group as one expression."""
     terms = [term for language in LANGUAGES for term in word_list(language)["terms"].get(group, ())]
-    joined = "|".join(term.replace(" ", r"[\s\-]+") for term in terms)
+    joined = "|".join(_SPACE.sub(_any_space, term) for term in terms)
     return re.compile(rf"(?<!\w)(?:{joined})(?!\w)")
+
+
+def _any_space(match: re.Match[str]) -> str:
+    return {" ": r"[\s\-]+", " ?": r"[\s\-]*"}.get(match.group(), match.group())
 
 
 class Reading:
