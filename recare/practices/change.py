@@ -1,0 +1,75 @@
+"""Changes to a practice by its owner, each with its entry in the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from recare.base import audit, db
+from recare.practices.practice import Practice
+
+_FIELDS: Final = ("name", "legal_name", "phone", "email", "street", "city", "state", "zip", "tz")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may sign in here."""
+
+    membership_id: int
+    email: str
+    name: str
+    role: str
+    last_login: datetime | None
+
+
+def update(practice: Practice, fields: Mapping[str, str], actor: str, now: datetime) -> list[str]:
+    """Change the fields that differ and return their names."""
+    changed = [name for name in _FIELDS if name in fields and fields[name] != getattr(practice, name)]
+    if changed:
+        pairs = ", ".join(f"{name} = %({name})s" for name in changed)
+        db.run(
+            f"UPDATE practice SET {pairs} WHERE id = %(id)s", id=practice.id, **{name: fields[name] for name in changed}
+        )
+        audit.record(practice.id, actor, "changed the practice", f"practice:{practice.id}", now, {"fields": changed})
+    return changed
+
+
+def stop_everything(practice: Practice, actor: str, now: datetime) -> None:
+    """Throw the practice's stop switch: no claim passes from this commit on."""
+    db.run("UPDATE practice SET held_at = %(now)s WHERE id = %(id)s AND held_at IS NULL", now=now, id=practice.id)
+    audit.record(practice.id, actor, "stopped all sending", f"practice:{practice.id}", now)
+
+
+def go_on(practice: Practice, actor: str, now: datetime) -> None:
+    """Take the stop switch back; what is queued passes every gate anew."""
+    db.run("UPDATE practice SET held_at = NULL WHERE id = %(id)s", id=practice.id)
+    audit.record(practice.id, actor, "allowed sending again", f"practice:{practice.id}", now)
+
+
+def people(practice_id: int) -> list[Person]:
+    """Return who may sign in here, by address."""
+    return db.rows(
+        Person,
+        "SELECT m.id AS membership_id, s.email, s.name, m.role, s.last_login FROM membership m JOIN staff s ON s.id = m.staff_id "
+        "WHERE m.practice_id = %(practice)s AND m.ended_at IS NULL ORDER BY lower(s.email)",
+        practice=practice_id,
+    )
+
+
+def end_membership(practice_id: int, membership_id: int, actor: str, now: datetime) -> None:
+    """Take somebody's role here away. Raises ValueError for the last owner: somebody must be able to sign in."""
+    role, owners = db.tuples(
+        "SELECT max(role) FILTER (WHERE id = %(id)s), count(*) FILTER (WHERE role = 'owner') FROM membership "
+        "WHERE practice_id = %(practice)s AND ended_at IS NULL",
+        practice=practice_id, id=membership_id,
+    )[0]  # fmt: skip
+    if role == "owner" and owners == 1:
+        raise ValueError("This is the last owner. Make somebody else an owner first.")
+    ended = db.run(
+        "UPDATE membership SET ended_at = %(now)s WHERE practice_id = %(practice)s AND id = %(id)s AND ended_at IS NULL",
+        practice=practice_id, id=membership_id, now=now,
+    )  # fmt: skip
+    if ended:
+        audit.record(practice_id, actor, "took a role away", f"membership:{membership_id}", now)

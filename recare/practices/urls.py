@@ -1,0 +1,11 @@
+from django.urls import path
+
+from recare.practices import views
+
+app_name = "practices"
+urlpatterns = [
+    path("settings/", views.settings, name="settings"),
+    path("settings/people/", views.add_person, name="add-person"),
+    path("settings/people/<int:membership_id>/remove/", views.remove_person, name="remove-person"),
+    path("settings/stop/", views.stop_switch, name="stop-switch"),
+]

@@ -1,0 +1,107 @@
+"""Settings: the practice, its people, its chairs, and the switch that stops everything."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from django.contrib import messages as toasts
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from recare.base import db
+from recare.practices import change
+from recare.practices import staff as people
+from recare.practices.access import StaffRequest, staff
+from recare.practices.forms import PersonForm, PracticeForm
+
+
+@dataclass(frozen=True, slots=True)
+class Chair:
+    """An operatory as the settings page shows it."""
+
+    name: str
+    is_hygiene: bool
+    bookable: bool
+    provider: str
+
+
+def _chairs(practice_id: int) -> list[Chair]:
+    return db.rows(
+        Chair,
+        "SELECT o.name, o.is_hygiene, o.bookable, coalesce(p.name, '') AS provider FROM operatory o "
+        "LEFT JOIN provider p ON p.practice_id = o.practice_id AND p.id = o.provider_id "
+        "WHERE o.practice_id = %(practice)s ORDER BY o.position, o.name",
+        practice=practice_id,
+    )
+
+
+def _page(request: StaffRequest, practice: PracticeForm, person: PersonForm, status: int = 200) -> HttpResponse:
+    context = {
+        "form": practice,
+        "person": person,
+        "people": change.people(request.practice.id),
+        "chairs": _chairs(request.practice.id),
+    }
+    return render(request, "practices/settings.html", context, status=status)
+
+
+@staff("owner", "manager")
+def settings(request: StaffRequest) -> HttpResponse:
+    """Show the settings; save the practice's own."""
+    if request.method != "POST":
+        return _page(request, PracticeForm(initial=asdict(request.practice)), PersonForm())
+    form = PracticeForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, PersonForm(), status=422)
+    changed = change.update(request.practice, form.cleaned_data, request.staff, request.now)
+    toasts.success(request, f"Saved: {', '.join(changed).replace('_', ' ')}." if changed else "Nothing was different.")
+    return redirect("practices:settings")
+
+
+@require_POST
+@staff("owner")
+def add_person(request: StaffRequest) -> HttpResponse:
+    """Give somebody a role here."""
+    form = PersonForm(request.POST)
+    if form.is_valid():
+        try:
+            people.create_user(
+                form.cleaned_data["email"],
+                form.cleaned_data["password"],
+                form.cleaned_data["role"],
+                request.practice.slug,
+                request.now,
+            )
+        except ValueError as error:
+            form.add_error(None, str(error))
+        else:
+            toasts.success(request, "They can sign in now. Hand over the first password in person.")
+            return redirect("practices:settings")
+    return _page(request, PracticeForm(initial=asdict(request.practice)), form, status=422)
+
+
+@require_POST
+@staff("owner")
+def remove_person(request: StaffRequest, membership_id: int) -> HttpResponse:
+    """Take somebody's role here away."""
+    try:
+        change.end_membership(request.practice.id, membership_id, request.staff, request.now)
+    except ValueError as error:
+        toasts.error(request, str(error))
+    return redirect("practices:settings")
+
+
+@require_POST
+@staff("owner", "manager", "front_desk", "group_admin")
+def stop_switch(request: StaffRequest) -> HttpResponse:
+    """Stop all sending of this practice, or allow it again (owner and manager only)."""
+    if request.POST.get("on") == "yes":
+        change.stop_everything(request.practice, request.staff, request.now)
+        toasts.warning(request, "Nothing is being sent any more.")
+    elif request.role in {"owner", "manager"}:
+        change.go_on(request.practice, request.staff, request.now)
+        toasts.success(request, "Sending is allowed again. Everything queued passes every check anew.")
+    else:
+        toasts.error(request, "Only the owner or a manager may allow sending again.")
+    return redirect("practices:settings" if request.POST.get("next") == "/settings/" else "/")
