@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from recare.compliance.context import Content, Context, History, Patient, Point, PracticeFacts, Sender
+from recare.compliance.context import Channel, Content, Context, History, Patient, Point, PracticeFacts, Sender
 from recare.compliance.gates import Decision, decide
 from recare.compliance.packs import load_packs
 from recare.compliance.zones import table, zips
@@ -23,6 +23,7 @@ from recare.compliance.zones import table, zips
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+CHANNELS: tuple[Channel, ...] = ("sms", "sms", "email", "call")
 NOW = datetime(2026, 11, 24, 17, 30, tzinfo=UTC)
 
 
@@ -35,7 +36,7 @@ def contexts(count: int, seed: int = 7) -> list[Context]:
 
 
 def _one(chance: random.Random, codes: list[str], places: list[str], number: int) -> Context:
-    channel = chance.choice(("sms", "sms", "email", "call"))
+    channel: Channel = chance.choice(CHANNELS)
     touches = tuple(NOW - timedelta(hours=chance.uniform(1, 900)) for _ in range(chance.choice((0, 0, 1, 3))))
     patient = Patient(
         id=number,
@@ -70,7 +71,7 @@ def _one(chance: random.Random, codes: list[str], places: list[str], number: int
 
 def rate(call: Callable[[Context], Decision], lot: list[Context], seconds: float) -> float:
     """Decisions a second: the median of rounds over the lot."""
-    rates = []
+    rates: list[float] = []
     until = time.perf_counter() + seconds
     while not rates or time.perf_counter() < until:
         begin = time.perf_counter()

@@ -97,7 +97,7 @@ def _floors(books: list[CountryPack]) -> dict[str, dict[str, int]]:
     if not books:
         return {channel: dict.fromkeys("ARPTS", 3) for channel in CHANNELS}
     return {
-        channel: {kind: max(book.floors[channel][kind] for book in books) for kind in ("A", "R", "P", "T", "S")}  # type: ignore[index]
+        channel: {kind: max(book.floors[channel][kind] for book in books) for kind in ("A", "R", "P", "T", "S")}
         for channel in CHANNELS
     }
 

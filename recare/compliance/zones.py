@@ -92,10 +92,11 @@ def place(packs: PackSet, address: Address) -> Place:
         zones = home.zones if home.zones <= code.zones else home.zones | code.zones
     else:
         zones = code.zones if home.states and home.states <= code.states else home.zones | code.zones
-    states = home.states | (code.states if code.country == "US" else frozenset())
+    at_home = home.states if address.country in {"", "US"} else frozenset()
+    states = at_home | (code.states if code.country == "US" else frozenset())
     ordered = tuple(sorted(zones))
     clocks = tuple(ZoneInfo(name) for name in ordered)
-    return Place(ordered, tuple(sorted(states)), tuple(sorted(home.states)), number_country, clocks)
+    return Place(ordered, tuple(sorted(states)), tuple(sorted(at_home)), number_country, clocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,8 @@ def _home(packs: PackSet, address: Address) -> tuple[_Home, bool]:
     if pack is None:
         return _Home(), False
     country = pack.countries[address.country]
-    return _Home(_clocks(country.regions.get(state, country.zones))), False
+    region = frozenset({state} & country.regions.keys())
+    return _Home(_clocks(country.regions.get(state, country.zones)), region), False
 
 
 def _us_home(state: str, raw_zip: str) -> tuple[_Home, bool]:
@@ -176,7 +178,7 @@ def zips() -> dict[str, AreaCode]:
             frozenset({row["state"]}),
             _clocks((row["timezone"], *ODD_ZIPS.get(row["zip_code"], ()))) or state_zones()[row["state"]],
         )
-        for row in zipcodes.list_all()
+        for row in _zip_rows()
     }
 
 
@@ -184,7 +186,7 @@ def zips() -> dict[str, AreaCode]:
 def state_zones() -> dict[str, frozenset[str]]:
     """State -> all its zones, as its ZIPs and area codes show them."""
     found: dict[str, set[str]] = {}
-    for row in zipcodes.list_all():
+    for row in _zip_rows():
         found.setdefault(row["state"], set()).update(_clocks((row["timezone"],)))
     found["NV"].update(_clocks(ODD_ZIPS["89883"]))
     return {state: frozenset(zones) for state, zones in found.items()}
@@ -194,12 +196,17 @@ def state_zones() -> dict[str, frozenset[str]]:
 def prefixes() -> dict[str, AreaCode]:
     """First three digits of a ZIP -> all zones of the states it lies in: a ZIP nobody knows tells no more than that."""
     found: dict[str, set[str]] = {}
-    for row in zipcodes.list_all():
+    for row in _zip_rows():
         found.setdefault(row["zip_code"][:3], set()).add(row["state"])
     return {
         prefix: AreaCode("US", frozenset(states), frozenset().union(*(state_zones()[state] for state in states)))
         for prefix, states in found.items()
     }
+
+
+def _zip_rows() -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = zipcodes.list_all()  # type: ignore[no-untyped-call]
+    return rows
 
 
 def _clocks(names: tuple[str, ...] | list[str]) -> frozenset[str]:

@@ -22,7 +22,8 @@ def states(q: Question) -> None:
         return
     for state in q.law.missing_states:
         q.review("STATE_PACK_MISSING", "ENG-01", state)
-    if q.phone and not q.place.states and q.law.states_required:
+    at_home = (q.patient.country or q.practice.country) == "US"
+    if q.phone and at_home and not q.place.states and q.law.states_required:
         q.review("STATE_PACK_MISSING", "ENG-01")
 
 
