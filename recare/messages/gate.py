@@ -1,0 +1,77 @@
+"""Every gate, asked once more about messages that are about to leave (ENG-02)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from recare.base import db
+from recare.campaigns import contexts
+from recare.campaigns.contexts import Ask
+from recare.compliance.decision import Decision, Reason
+from recare.compliance.gates import decide
+from recare.compliance.packs import load_packs
+from recare.patients.tasks import open_task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from recare.compliance.context import Channel, MessageClass
+    from recare.messages.outbox import Ruling, Waiting
+
+_NOBODY = Decision(
+    "deny", None, (Reason("CONSENT_UNKNOWN", "ENG-01", "deny", detail="nobody is known at this address"),)
+)
+
+
+def ask(practice_id: int, messages: Sequence[Waiting], now: datetime) -> list[Decision]:
+    """Return one decision for each message, in order, by a fixed number of queries. Call it while their contact points are locked."""
+    known = [message for message in messages if message.patient_id is not None]
+    if not known:
+        return [_NOBODY for _ in messages]
+    paid_by = _remuneration(practice_id, {message.version_id for message in known if message.version_id is not None})
+    asks = [_ask(message, paid_by) for message in known]
+    packs = load_packs()
+    decided = iter([decide(context, packs, now) for context in contexts.load(practice_id, asks, now)])
+    return [_NOBODY if message.patient_id is None else next(decided) for message in messages]
+
+
+def _ask(message: Waiting, paid_by: dict[int, Any]) -> Ask:
+    return Ask(
+        patient_id=cast("int", message.patient_id),
+        channel=cast("Channel", message.channel),
+        message_class=cast("MessageClass", message.message_class),
+        contact_point_id=message.contact_point_id,
+        touch_id=message.touch_id,
+        offer=message.offer,
+        text=message.body_text,
+        names_person=message.names_person,
+        remuneration="none" if message.version_id is None else paid_by.get(message.version_id, ""),
+        answers_person_at=message.answers_person_at,
+        confirms_opt_out_at=message.confirms_opt_out_at,
+    )
+
+
+def _remuneration(practice_id: int, versions: set[int]) -> dict[int, Any]:
+    """Who pays for the messages of each published campaign version, as it says itself (HIP-02)."""
+    if not versions:
+        return {}
+    return dict(
+        db.tuples(
+            "SELECT id, coalesce(spec -> 'playbook' ->> 'remuneration', '') FROM campaign_version "
+            "WHERE practice_id = %(practice)s AND id = ANY(%(ids)s)",
+            practice=practice_id, ids=list(versions),
+        )
+    )  # fmt: skip
+
+
+def note_reviews(practice_id: int, rulings: Sequence[Ruling], now: datetime) -> None:
+    """Give a person what only a person may decide."""
+    for ruling in rulings:
+        verdicts = {reason["verdict"] for reason in ruling.reasons}
+        if ruling.state == "withheld" and verdicts & {"review"} and "deny" not in verdicts:
+            open_task(
+                practice_id, "send_review", 5, now, once_key=f"send_review:{ruling.message.id}", patient_id=ruling.message.patient_id,
+                contact_point_id=ruling.message.contact_point_id, subject_table="message", subject_id=ruling.message.id,
+                detail={"codes": [reason["code"] for reason in ruling.reasons]},
+            )  # fmt: skip
