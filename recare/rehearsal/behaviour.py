@@ -12,6 +12,7 @@ How to drive it: play ``unprompted_return`` for everybody, treated and held out 
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from bisect import bisect_left
@@ -210,7 +211,7 @@ class Behaviour:
         table = sorted(self.rates.number_lost.value.items())
         months = person.months_since(self.start)
         lost = table[-1][1]
-        for (low, rate), (high, above) in zip(table, table[1:], strict=False):
+        for (low, rate), (high, above) in itertools.pairwise(table):
             if months < high:
                 lost = rate + (above - rate) * (max(months, low) - low) / (high - low)
                 break

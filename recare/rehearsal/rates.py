@@ -76,6 +76,7 @@ class Rates(_Strict):
     no_show_after_misses: Rate[Factor]
     reminder_no_show_ratio: Rate[Share]
     wished_lead_days: Rate[Annotated[float, Field(gt=0)]]
+    signed_consent: Rate[dict[Literal["sms", "email"], Share]]
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
