@@ -18,11 +18,12 @@ _NONE: Final = "\N{EN DASH}"
 
 _PLACES: Final = (
     ("Today", "web:today"),
-    ("Patients", "patients:list"),
+    ("Case study", "rehearsal:case-study"),
+    ("Patients", "web:patients"),
     ("Segments", "segments:list"),
     ("Campaigns", "campaigns:list"),
     ("Templates", "messages:templates"),
-    ("Calls", "calls:worklist"),
+    ("Calls", "web:calls"),
     ("Inbox", "inbox:list"),
     ("Schedule", "bookings:schedule"),
     ("Results", "reports:results"),
@@ -50,6 +51,8 @@ def navigation_menu(context: dict[str, Any]) -> dict[str, list[Place]]:
         try:
             url = reverse(name)
         except NoReverseMatch:  # a room without pages yet
+            continue
+        if name == "rehearsal:case-study" and not context["practice"].clock_at:
             continue
         found.append(Place(label, url, here == url or (url != "/" and here.startswith(url))))
     return {"places": found}
