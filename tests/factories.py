@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from recare.base import db
+from recare.consent import points
+from recare.practices import practice as practices
 
 _numbers = itertools.count(1)
 _TODAY = datetime(2027, 1, 12, 17, 0, tzinfo=UTC)
@@ -42,7 +43,7 @@ def make_point(practice_id: int, patient_id: int | None, address: str = "", labe
     kind = "email" if "@" in address else "phone"
     point = insert(
         "contact_point", practice_id=practice_id, kind=kind, address=address,
-        address_hash=hashlib.sha256(address.encode()).digest(), **more,
+        address_hash=points.address_hash(practices.get(practice_id).salt, address), **more,
     )  # fmt: skip
     if patient_id is not None:
         insert(
