@@ -18,6 +18,8 @@ CREATE TABLE booking (
     ended_at timestamptz,
     moved_to_id bigint,
     appointment_id bigint,                 -- the visit in the PMS once it has appeared there
+    calendar_uid uuid NOT NULL DEFAULT gen_random_uuid(),   -- a moved visit stays the same entry in the patient's calendar
+    sequence smallint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (practice_id, id),
     UNIQUE (practice_id, ref),
@@ -30,4 +32,9 @@ CREATE TABLE booking (
 );
 CREATE INDEX booking_patient ON booking (practice_id, patient_id);
 CREATE INDEX booking_holds ON booking (practice_id, held_until) WHERE state = 'held';
+CREATE INDEX booking_unseen ON booking (practice_id, id) WHERE state = 'booked' AND appointment_id IS NULL;
 SELECT guard_by_practice('booking');
+
+-- Rows other than planned visits that still hold a chair.
+CREATE INDEX appointment_still_held ON appointment (practice_id, starts_at)
+    WHERE status IN ('broken', 'note') AND operatory_id IS NOT NULL AND deleted_at IS NULL;

@@ -1,0 +1,206 @@
+"""Take chair time: hold it, confirm it, move it, give it back. Every verb runs inside the caller's scope and is safe to repeat.
+
+The exclusion constraints of ``booking`` decide who comes first. Inserts say ON CONFLICT DO NOTHING: two patients at the same instant
+then wait for one another instead of dying of a deadlock, and one of them is told that the time is gone.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from recare.base import db
+from recare.bookings import chart, openings
+from recare.bookings.booking import COLUMNS, AlreadyBooked, Booking, Gone, Taken, Via, get, upcoming
+from recare.bookings.visits import for_patient
+from recare.practices import practice as practices
+
+if TYPE_CHECKING:
+    from recare.bookings.schedule import Opening
+
+HELD_FOR: Final = timedelta(minutes=10)
+
+
+def hold(
+    practice_id: int, patient_id: int, opening: Opening, via: Via, now: datetime, touch_id: int | None = None
+) -> Booking:
+    """Keep an opening for ten minutes; whatever else the patient was holding is free again.
+
+    Raises Taken with alternatives when the chair, the provider or the patient is not free, AlreadyBooked when a patient comes by
+    link and has a visit.
+    """
+    if via == "link" and (there := upcoming(practice_id, patient_id, now)):
+        raise AlreadyBooked(there)
+    _let_go(practice_id, patient_id, opening, now)
+    made = None
+    if not chart.conflicts(practice_id, patient_id, opening):
+        today = now.astimezone(practices.get(practice_id).zone).date()
+        made = _insert(
+            practice_id, opening, state="held", patient=patient_id, via=via, touch=touch_id, now=now,
+            reason=for_patient(practices.get(practice_id), patient_id, today).reason, until=now + HELD_FOR,
+            enrolment=_enrolment(practice_id, patient_id, touch_id), booked=None, uid=None, sequence=0,
+        )  # fmt: skip
+    if made is None:
+        raise Taken(_alternatives(practice_id, opening, now))
+    return made
+
+
+def confirm(practice_id: int, booking_id: int, now: datetime) -> Booking:
+    """Make a hold a booking, with everything that follows from it, in the caller's transaction; a second time changes nothing.
+
+    A hold that ran out is taken anew when its time is still free. Raises Taken, AlreadyBooked, and Gone for one that was given back.
+    """
+    _lock_patient(practice_id, booking_id)
+    found = get(practice_id, booking_id)
+    if found.state == "booked":
+        return found
+    if found.state not in {"held", "expired"}:
+        raise Gone("This booking was cancelled or moved.")
+    if found.via == "link" and (there := upcoming(practice_id, found.patient_id, now)):
+        raise AlreadyBooked(there)
+    if found.state == "expired":
+        found = hold(practice_id, found.patient_id, found.opening, found.via, now, found.touch_id)
+    if chart.conflicts(practice_id, found.patient_id, found.opening):
+        _end(practice_id, found.id, "held", "expired", now)
+        raise Taken(_alternatives(practice_id, found.opening, now))
+    booked = db.run(
+        "UPDATE booking SET state = 'booked', booked_at = %(now)s, held_until = NULL "
+        "WHERE practice_id = %(practice)s AND id = %(id)s AND state = 'held'",
+        practice=practice_id, id=found.id, now=now,
+    )  # fmt: skip
+    if not booked:
+        raise Taken(_alternatives(practice_id, found.opening, now))
+    made = get(practice_id, found.id)
+    chart.enter(practice_id, made, now)
+    chart.stop_outreach(practice_id, made, now)
+    return made
+
+
+def cancel(practice_id: int, booking_id: int, now: datetime) -> Booking:
+    """Give the time back; a second time changes nothing. Raises Gone for a booking that was moved or has run out."""
+    _lock_patient(practice_id, booking_id)
+    found = get(practice_id, booking_id)
+    if found.state not in {"held", "booked", "cancelled"}:
+        raise Gone("This booking is not there any more.")
+    if found.state != "cancelled":
+        _end(practice_id, found.id, found.state, "cancelled", now)
+    if found.state == "booked":
+        chart.withdraw(practice_id, found, "booking_cancelled", now)
+    return get(practice_id, booking_id)
+
+
+def move(practice_id: int, booking_id: int, opening: Opening, now: datetime) -> Booking:
+    """Swap a booking for another time in one step and return the new one: the patient never has two visits, nor none.
+
+    Raises Taken, with the old booking untouched, when the new time is gone; Gone when there is nothing booked to move.
+    """
+    _lock_patient(practice_id, booking_id)
+    found = get(practice_id, booking_id)
+    if found.state != "booked":
+        raise Gone("There is no visit to move any more.")
+    if found.opening == opening:
+        return found
+    _let_go(practice_id, found.patient_id, opening, now)
+    made = None
+    try:
+        with db.scope(practice_id):
+            made = _swap(practice_id, found, opening, now)
+    except _Lost:
+        raise Taken(_alternatives(practice_id, opening, now)) from None
+    chart.withdraw(practice_id, found, "booking_moved", now)
+    chart.enter(practice_id, made, now)
+    return made
+
+
+class _Lost(Exception):  # noqa: N818
+    """Rolls a swap back."""
+
+
+def _swap(practice_id: int, old: Booking, opening: Opening, now: datetime) -> Booking:
+    _end(practice_id, old.id, "booked", "moved", now)  # first, so that a patient may move by ten minutes
+    made = None
+    if not chart.conflicts(practice_id, old.patient_id, opening, but=old):
+        made = _insert(
+            practice_id, opening, state="booked", patient=old.patient_id, via=old.via, touch=old.touch_id, now=now, reason=old.reason,
+            until=None, enrolment=old.enrolment_id, booked=now, uid=old.calendar_uid, sequence=old.sequence + 1,
+        )  # fmt: skip
+    if made is None:
+        raise _Lost
+    db.run(
+        "UPDATE booking SET moved_to_id = %(new)s WHERE practice_id = %(practice)s AND id = %(old)s",
+        practice=practice_id, old=old.id, new=made.id,
+    )  # fmt: skip
+    return made
+
+
+def expire_batch(practice_id: int, now: datetime) -> int:
+    """Let go of every hold that has run out and return how many."""
+    with db.scope(practice_id):
+        return db.run(
+            "UPDATE booking SET state = 'expired', ended_at = %(now)s "
+            "WHERE practice_id = %(practice)s AND state = 'held' AND held_until <= %(now)s",
+            practice=practice_id,
+            now=now,
+        )
+
+
+def _insert(practice_id: int, opening: Opening, **fields: Any) -> Booking | None:
+    """Insert a row that takes the time, or return None when a constraint says that it is taken."""
+    return db.one(
+        Booking,
+        "INSERT INTO booking (practice_id, state, patient_id, operatory_id, provider_id, during, reason, held_until, via, "
+        "enrolment_id, touch_id, booked_at, calendar_uid, sequence, created_at) VALUES (%(practice)s, %(state)s, %(patient)s, "
+        "%(chair)s, %(provider)s, tstzrange(%(start)s, %(end)s), %(reason)s, %(until)s, %(via)s, %(enrolment)s, %(touch)s, "
+        f"%(booked)s, coalesce(%(uid)s::uuid, gen_random_uuid()), %(sequence)s, %(now)s) ON CONFLICT DO NOTHING RETURNING {COLUMNS}",
+        practice=practice_id, chair=opening.operatory_id, provider=opening.provider_id, start=opening.starts_at,
+        end=opening.ends_at, **fields,
+    )  # fmt: skip
+
+
+def _let_go(practice_id: int, patient_id: int, opening: Opening, now: datetime) -> None:
+    """End the patient's other holds, and those of anybody that have run out where they stand in the way."""
+    db.run(
+        "UPDATE booking SET state = 'expired', ended_at = %(now)s WHERE practice_id = %(practice)s AND state = 'held' "
+        "AND (patient_id = %(patient)s OR (held_until <= %(now)s AND during && tstzrange(%(start)s, %(end)s) "
+        "AND (operatory_id = %(chair)s OR provider_id = %(provider)s)))",
+        practice=practice_id, patient=patient_id, now=now, start=opening.starts_at, end=opening.ends_at,
+        chair=opening.operatory_id, provider=opening.provider_id,
+    )  # fmt: skip
+
+
+def _end(practice_id: int, booking_id: int, before: str, after: str, now: datetime) -> None:
+    changed = db.run(
+        "UPDATE booking SET state = %(after)s, ended_at = %(now)s, held_until = NULL "
+        "WHERE practice_id = %(practice)s AND id = %(id)s AND state = %(before)s",
+        practice=practice_id, id=booking_id, before=before, after=after, now=now,
+    )  # fmt: skip
+    if not changed:
+        raise Gone("Somebody has just changed this booking.")
+
+
+def _lock_patient(practice_id: int, booking_id: int) -> None:
+    """Let one change of a patient's visits happen at a time, so that two tabs make one visit."""
+    db.run(
+        "SELECT FROM patient p JOIN booking b ON b.practice_id = p.practice_id AND b.patient_id = p.id "
+        "WHERE b.practice_id = %(practice)s AND b.id = %(id)s FOR NO KEY UPDATE OF p",
+        practice=practice_id,
+        id=booking_id,
+    )
+
+
+def _enrolment(practice_id: int, patient_id: int, touch_id: int | None) -> int | None:
+    found: int | None = db.value(
+        "SELECT coalesce((SELECT enrolment_id FROM touch WHERE practice_id = %(practice)s AND id = %(touch)s), "
+        "(SELECT id FROM enrolment WHERE practice_id = %(practice)s AND patient_id = %(patient)s AND state = 'waiting'))",
+        practice=practice_id, patient=patient_id, touch=touch_id,
+    )  # fmt: skip
+    return found
+
+
+def _alternatives(practice_id: int, opening: Opening, now: datetime) -> tuple[Opening, ...]:
+    hygiene = db.value(
+        "SELECT is_hygiene FROM operatory WHERE practice_id = %(practice)s AND id = %(chair)s",
+        practice=practice_id,
+        chair=opening.operatory_id,
+    )
+    return openings.nearest(practices.get(practice_id), opening, now, hygiene=bool(hygiene))
