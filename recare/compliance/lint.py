@@ -13,6 +13,7 @@ from recare.compliance.clearance import longest
 from recare.compliance.finding import Finding
 from recare.compliance.lint_context import LintContext
 from recare.compliance.lint_parts import Part, parts_of
+from recare.compliance.lint_script import script_parts
 from recare.compliance.lint_words import word_findings
 
 if TYPE_CHECKING:
@@ -34,9 +35,13 @@ _ORDER = re.compile(r"(\D+)(\d+)")
 def lint(text: str, context: LintContext) -> tuple[Finding, ...]:
     """All findings on ``text``, blocking ones first, by rule; an empty tuple means it may go.
 
-    A template's source must parse (see ``clearance.parse``, which raises TemplateError). Length is judged on what is given: lint the text rendered
+    A call script (see ``lint_script``) has its voicemail read as one. A template's source must parse (see ``clearance.parse``, which raises TemplateError). Length is judged on what is given: lint the text rendered
     with the longest real values as well (``longest``); a source is measured with the longest plausible ones.
     """
     parts = parts_of(text, context)
     found = dict.fromkeys(finding for rule in _RULES for finding in rule(parts, context))
+    script = script_parts(text, context) if context.channel == "call" else None
+    if script:
+        form, voicemail, on_a_machine = script
+        found |= dict.fromkeys((*form, *(lint(voicemail, on_a_machine) if voicemail else ())))
     return tuple(sorted(found, key=lambda f: (f.severity, _ORDER.findall(f.rule))))

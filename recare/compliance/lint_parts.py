@@ -20,7 +20,11 @@ _LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _LITERAL = re.compile(r"'[^']*'|\"[^\"]*\"")
 _COMMENT = re.compile(r"\{%-?\s*comment\s*-?%\}.*?\{%-?\s*endcomment\s*-?%\}", re.DOTALL)
 _INVISIBLE = re.compile(r"<!--.*?-->|<(style|script|title|mj-head)\b.*?</\1>", re.DOTALL | re.IGNORECASE)
-_TAG = re.compile(r"<[^>]*>", re.DOTALL)
+_TAG = re.compile(
+    r"</?(?:mj[a-z-]*|html|head|body|title|meta|style|div|table|tbody|tr|td|th|p|a|b|i|u|em|strong|br|hr|span|img|h[1-6]|ul|ol|li|center|font|!doctype)"
+    r"\b[^>]*>",
+    re.DOTALL | re.IGNORECASE,
+)
 BLANK = "\u00b7"  # stands for what is not read: no word, no space
 
 

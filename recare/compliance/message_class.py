@@ -7,7 +7,7 @@ from typing import Literal
 
 from recare.compliance.clearance import TemplateError, fields_of
 from recare.compliance.lint_context import LintContext
-from recare.compliance.lint_parts import parts_of
+from recare.compliance.lint_parts import parts_of, visible
 from recare.compliance.wording import Hit, Reading
 
 DetectedClass = Literal["A", "R", "P", "T", "S", "CLASS_BILLING"]
@@ -43,11 +43,12 @@ def detect(text: str, declared: Literal["A", "R", "P", "T", "S"]) -> Classified:
     return Classified(declared)
 
 
-def _read(text: str) -> tuple[Reading, frozenset[str]]:
+def _read(source: str) -> tuple[Reading, frozenset[str]]:
+    text = visible(source) if "<" in source else source
     if "{{" not in text and "{%" not in text:
         return parts_of(text, LintContext("letter"))[0].reading, frozenset()
     try:
-        return parts_of(text, LintContext("letter", rendered=False))[0].reading, fields_of(text)
+        return parts_of(text, LintContext("letter", rendered=False))[0].reading, fields_of(source)
     except TemplateError:
         return Reading(text), frozenset()
 
