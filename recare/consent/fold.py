@@ -89,7 +89,7 @@ def fold(lines: Iterable[Line]) -> State:
     outs = {f"{channel}_out_at": stop.effective_at if stop else None for channel, (stop, _) in by_channel.items()}
     complaint = _last(standing, "complaint")
     return State(
-        **levels,
+        **levels,  # type: ignore[arg-type]
         **outs,  # type: ignore[arg-type]
         consent_event_id=best.id if best else None,
         revoked_event_id=latest.id if latest else None,

@@ -21,8 +21,8 @@ CREATE TABLE contact_point (
     complained_at timestamptz,
     hard_bounced_at timestamptz,
     sms_incapable_at timestamptz,
-    last_confirmed_on date,            -- input to the reassigned-numbers query
     unencrypted_ok_at timestamptz,     -- warned of the risk and still prefers plain messages (HIP-04)
+    last_confirmed_on date,            -- when we last knew it was still theirs: input to the reassigned-numbers query; not folded
     -- held: any inbound message stops automation to this address until a person, or a narrow allow-list, releases it
     held_at timestamptz,
     held_event_id bigint,
