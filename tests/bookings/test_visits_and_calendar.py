@@ -59,10 +59,10 @@ def test_the_calendar_entry_says_when_and_where_in_local_time_and_never_why(clin
     held = book.hold(clinic.practice.id, make_patient(clinic.practice.id), clinic.openings()[0], "link", NOW)
     made = book.confirm(clinic.practice.id, held.id, NOW)
     text = ics.build(made, clinic.practice, NOW)
-    [event] = Calendar.from_ical(text).walk("VEVENT")
+    [event] = Calendar.from_ical(text.decode()).walk("VEVENT")
     assert event["dtstart"].dt == made.starts_at
     assert event["dtstart"].params["TZID"] == "America/Chicago"
-    assert Calendar.from_ical(text).walk("VTIMEZONE")
+    assert Calendar.from_ical(text.decode()).walk("VTIMEZONE")
     assert str(event["summary"]) == "Visit at Maple Dental"
     assert not any(word in text.decode().lower() for word in ("ada", made.reason, "clean", "exam", "hygien"))
 
@@ -72,7 +72,7 @@ def test_a_moved_visit_stays_the_same_entry_and_a_cancelled_one_leaves_the_calen
     made = book.confirm(clinic.practice.id, held.id, NOW)
     moved = book.move(clinic.practice.id, made.id, clinic.openings()[4], NOW)
     gone = book.cancel(clinic.practice.id, moved.id, NOW)
-    events = [Calendar.from_ical(ics.build(row, clinic.practice, NOW)).walk("VEVENT")[0] for row in (made, moved, gone)]
+    events = [Calendar.from_ical(ics.build(row, clinic.practice, NOW).decode()).walk("VEVENT")[0] for row in (made, moved, gone)]
     assert len({str(event["uid"]) for event in events}) == 1
     assert [event["sequence"] for event in events] == [0, 1, 2]
     assert str(events[2]["status"]) == "CANCELLED"
