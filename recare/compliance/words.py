@@ -117,7 +117,7 @@ def in_words(reason: Reason, tz: tzinfo | None = None) -> str:
     if reason.code == "NO_PEWC" and reason.detail:
         return f"Their number or address is in {_states(reason.detail)}; texts and calls there need signed consent."
     if reason.code == "RND_NEEDED" and reason.verdict == "deny":
-        return f"{_states(reason.detail)} asks us to check who has this number now before we contact it."
+        return f"{_states(reason.detail) or 'The law'} asks us to check who has this number now before we contact it."
     if reason.code == "TRANSFERRED" and reason.detail == "moved":
         return "Has moved away."
     if reason.code == "PATIENT_RESTRICTION" and reason.detail == "all":

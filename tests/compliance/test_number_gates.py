@@ -264,9 +264,12 @@ def test_SMS_03_a_number_that_cannot_get_texts_can_be_called(facts: dict[str, An
     assert answer("R", "call", **facts).allowed
 
 
-@pytest.mark.parametrize("facts", [{"postal_address": False}, {"has_one_click": False}])
-def test_EML_01_no_footer_no_email(facts: dict[str, Any]) -> None:
-    assert answer("R", "email", **facts).codes == ("EML_FOOTER",)
+def test_EML_01_no_postal_address_no_email() -> None:
+    assert answer("R", "email", postal_address=False).codes == ("EML_FOOTER",)
+
+
+def test_EML_02_no_one_click_way_out_no_email() -> None:
+    assert answer("R", "email", has_one_click=False).codes == ("EML_FOOTER",)
 
 
 @pytest.mark.parametrize("facts", [{"auth_ok": False}, {"sender": None}])

@@ -1,0 +1,91 @@
+"""Writes docs/operate/rules.md: each rule with its test cases and how many pass, made from the rule ids in the tests' names.
+
+    .venv/bin/python tests/compliance/rules_table.py [--tests tests/compliance ...] [--write docs/operate/rules.md]
+
+Without --write the table is printed. The exit code is 1 when a case fails or a built rule has no case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from recare.compliance.listing import CONFIDENCE, GRADES, rules
+from recare.compliance.packs import load_packs
+
+NAMED = re.compile(r"test_([A-Z]{3})_(\d\d)_")
+
+
+class Tally:
+    """Counts the cases of each rule as pytest reports them."""
+
+    def __init__(self) -> None:
+        self.cases: Counter[str] = Counter()
+        self.passing: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        found = NAMED.search(report.nodeid)
+        if found is None or report.when != "call":
+            return
+        rule = f"{found[1]}-{found[2]}"
+        self.cases[rule] += 1
+        self.passing[rule] += report.passed
+
+
+def table(tally: Tally) -> str:
+    """Markdown: rules with cases, then rules that are no gate, then the rows of the states."""
+    lines = [
+        "# Rules and their tests",
+        "",
+        "Made by `tests/compliance/rules_table.py` from the names of the tests; run it again after a change. An engineering reading of",
+        "the sources named, not legal advice: counsel confirms a row before a practice sends live.",
+        "",
+        "| rule | what holds | cases | passing | grade |",
+        "|---|---|--:|--:|---|",
+    ]
+    lines += [
+        f"| {rule.id} | {rule.says} | {tally.cases[rule.id]} | {tally.passing[rule.id]} | {GRADES[rule.confidence]} |"
+        for rule in rules()
+        if tally.cases[rule.id]
+    ]
+    lines += [
+        "",
+        "## Rules that are no gate of a decision",
+        "",
+        "| rule | what holds | where it is kept |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {rule.id} | {rule.says} | {rule.not_built} |" for rule in rules() if not tally.cases[rule.id]]
+    lines += ["", "## Rows of states", "", "| state | from | source | confidence |", "|---|---|---|---|"]
+    for row in load_packs().packs["US"].states:
+        starts = str(row.starts) if row.starts.year > 1 else ""
+        lines.append(f"| {row.state} | {starts} | {row.cite} | {CONFIDENCE[row.confidence]} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--tests", nargs="*", default=["tests/compliance"])
+    options.add_argument("--write", type=Path)
+    given = options.parse_args()
+    tally = Tally()
+    pytest.main(["-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore", *given.tests], plugins=[tally])
+    if given.write is not None:
+        given.write.write_text(table(tally), encoding="utf-8")
+    else:
+        print(table(tally))
+    untested = [rule.id for rule in rules() if not rule.not_built and not tally.cases[rule.id]]
+    if untested:
+        print("No test case names:", ", ".join(untested))
+    return int(bool(untested) or tally.cases != tally.passing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
