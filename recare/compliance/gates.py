@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WAITS_FOR_PRACTICE", "Decision", "Reason", "Verdict", "decide", "in_words"]
 
-Gate = "Callable[[Question], None]"
-
 EVERYWHERE: Final[tuple[Callable[[Question], None], ...]] = (
     standing.practice_running,
     country.packs,

@@ -51,7 +51,8 @@ def law(packs: PackSet, countries: tuple[str, ...], states: tuple[str, ...], day
     key = ("law", countries, states, day)
     found = packs.cache.get(key)
     if found is None:
-        found = packs.cache[key] = _merge(packs, countries, states, day)
+        found = _merge(packs, countries, states, day)
+        packs.keep(key, found)
     assert isinstance(found, Law)  # noqa: S101  # the cache is untyped, its keys are not
     return found
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 FOLDER = Path(__file__).parent / "packs"
+CACHE_SIZE = 50_000
 
 Hours = tuple[time, time] | None
 Confidence = Literal["H", "M", "L"]
@@ -178,6 +179,12 @@ class PackSet:
     names: dict[str, str]
     """Country -> name and version, as stored in every reason."""
     cache: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def keep(self, key: Any, value: Any) -> None:
+        """Remember what was derived from these packs; all is forgotten once there is much of it, so a long run stays small."""
+        if len(self.cache) >= CACHE_SIZE:
+            self.cache.clear()
+        self.cache[key] = value
 
     def law_only(self) -> PackSet:
         """The law without the product's own window and margin: to show, or to test, what a statute says."""

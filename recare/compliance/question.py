@@ -33,6 +33,8 @@ class Question:
     )  # fmt: skip
 
     def __init__(self, context: Context, packs: PackSet, now: datetime) -> None:
+        if now.tzinfo is None:
+            raise ValueError("now must be aware: an hour without a zone is no instant")
         self.practice, self.patient, self.point = context.practice, context.patient, context.point
         self.content, self.history, self.sender = context.content, context.history, context.sender
         self.packs, self.now, self.stamp = packs, now, now.timestamp()
@@ -161,7 +163,7 @@ def _place(packs: PackSet, context: Context, *, phone: bool) -> Place:
         found = place(packs, Address(whole, patient.zip, patient.state, country, patient.confirmed_tz))
         if not phone and not found.zones and context.practice.tz:
             found = place(packs, Address("", patient.zip, patient.state, country, context.practice.tz))
-        packs.cache[key] = found
+        packs.keep(key, found)
     assert isinstance(found, Place)  # noqa: S101  # the cache is untyped, its keys are not
     return found
 

@@ -58,9 +58,10 @@ class Schedule:
     def closed_because(self, stamp: float) -> tuple[str, str, str]:
         """Code, rule and the state that closes this local day, asked when closed: its Sunday, its holiday, or just the hour."""
         slot = int(stamp // 900)
-        if self._because[0] != slot:
-            self._because = (slot, self._closed(stamp))
-        return self._because[1]
+        kept = self._because
+        if kept[0] != slot:
+            kept = self._because = (slot, self._closed(stamp))
+        return kept[1]
 
     def _closed(self, stamp: float) -> tuple[str, str, str]:
         days = {datetime.fromtimestamp(stamp, ZoneInfo(zone)).date() for zone in self.scope.zones}
@@ -143,9 +144,8 @@ def schedule(packs: PackSet, scope: Scope) -> Schedule:
     key = ("schedule", scope)
     found = packs.cache.get(key)
     if found is None:
-        if len(packs.cache) > 100_000:
-            packs.cache.clear()
-        found = packs.cache[key] = Schedule(packs, scope)
+        found = Schedule(packs, scope)
+        packs.keep(key, found)
     assert isinstance(found, Schedule)  # noqa: S101  # the cache is untyped, its keys are not
     return found
 

@@ -51,11 +51,12 @@ class Place:
         answer is kept until the next quarter.
         """
         slot = int(stamp // 900)
-        if self._slot[0] == slot:
-            return self._slot[1], self._slot[2]
+        kept = self._slot
+        if kept[0] == slot:
+            return kept[1], kept[2]
         days = [datetime.fromtimestamp(stamp, clock).date() for clock in self.clocks or (UTC,)]
-        self._slot = (slot, min(days), max(days))
-        return self._slot[1], self._slot[2]
+        kept = self._slot = (slot, min(days), max(days))
+        return kept[1], kept[2]
 
     def midnight(self, day: date) -> float:
         """The last of the local midnights that begin a day."""

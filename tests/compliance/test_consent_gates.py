@@ -66,6 +66,7 @@ def test_ENG_01_a_gate_that_fails_denies_and_the_others_still_run() -> None:
     found = answer(birthdate="not a day", opted_out_at=NOW)
     assert found.verdict == "deny"
     assert {"GATE_ERROR", "OPTED_OUT"} <= set(found.codes)
+    assert decide(ask(), PACKS, NOW.replace(tzinfo=None)).codes == ("GATE_ERROR",)
     assert decide(replace(ask(), patient=None), PACKS, NOW).codes == ("GATE_ERROR",)  # type: ignore[arg-type]
 
 

@@ -109,7 +109,7 @@ def _day(q: Question, at: float) -> float:
         later = at
         for clock in q.place.clocks or (UTC,):
             today = datetime.fromtimestamp(at, clock).date()
-            if sum(datetime.fromtimestamp(touch, clock).date() == today for touch in touches if touch <= at) >= most:
+            if sum(datetime.fromtimestamp(touch, clock).date() == today for touch in touches) >= most:
                 tomorrow = today + timedelta(days=1)
                 later = max(later, datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=clock).timestamp())
         if later == at:
