@@ -1,12 +1,15 @@
 -- Facts: one row per patient, dates and not ages, so that a day passing changes no row. Bands, ages, overdue days and the next visit are
 -- computed when read: facts_on(today).
 
--- What kind of care a procedure was, from the practice's own code. Our own ranges in our own words; no descriptor of any code set is kept.
--- Bits: 1 exam, 2 images, 4 cleaning, 8 prevention, 16 fillings and crowns, 32 root canal, 64 gum care, 128 dentures, 256 implants and bridges,
--- 512 surgery, 1024 orthodontics, 2048 other, 4096 hygiene visit. Tracking codes are no care: -1 missed, -2 cancelled.
-ALTER TABLE procedure ADD COLUMN care smallint NOT NULL GENERATED ALWAYS AS (CASE
-    WHEN code LIKE 'D9986%' THEN -1
-    WHEN code LIKE 'D9987%' THEN -2
+-- What a procedure or an appointment was, in bits, kept beside it so that facts need no words. From the practice's own code by ranges of ours,
+-- in our own words; no descriptor of any code set is kept. 0 = nothing that was done here.
+-- 1 exam, 2 images, 4 cleaning, 8 prevention, 16 fillings and crowns, 32 root canal, 64 gum care, 128 dentures, 256 implants and bridges,
+-- 512 surgery, 1024 orthodontics, 2048 other care, 4096 of the hygiene department, 8192 a kept appointment, 16384 missed or broken, 32768 cancelled.
+-- The two tracking codes of missed and cancelled visits are "completed" in every system and are no care.
+ALTER TABLE procedure ADD COLUMN care integer NOT NULL GENERATED ALWAYS AS (CASE
+    WHEN status <> 'completed' OR done_on IS NULL THEN 0
+    WHEN code LIKE 'D9986%' THEN 16384
+    WHEN code LIKE 'D9987%' THEN 32768
     WHEN code LIKE 'D01%' THEN 1
     WHEN code LIKE 'D02%' OR code LIKE 'D03%' THEN 2
     WHEN code LIKE 'D0%' THEN 2048
@@ -21,14 +24,29 @@ ALTER TABLE procedure ADD COLUMN care smallint NOT NULL GENERATED ALWAYS AS (CAS
     WHEN code LIKE 'D7%' THEN 512
     WHEN code LIKE 'D8%' THEN 1024
     ELSE 2048 END) STORED;
+ALTER TABLE appointment ADD COLUMN care integer NOT NULL GENERATED ALWAYS AS (CASE
+    WHEN deleted_at IS NOT NULL OR starts_at IS NULL THEN 0
+    WHEN status = 'completed' THEN CASE WHEN is_hygiene THEN 8192 + 4096 ELSE 8192 END
+    WHEN status IN ('missed', 'broken') THEN 16384
+    WHEN status = 'cancelled' THEN 32768
+    ELSE 0 END) STORED;
 
 -- Facts read these two tables from their indexes alone; the plain indexes by patient are their prefixes.
 DROP INDEX procedure_patient;
-CREATE INDEX procedure_patient ON procedure (practice_id, patient_id, done_on) INCLUDE (status, care, fee_cents);
+CREATE INDEX procedure_patient ON procedure (practice_id, patient_id, done_on) INCLUDE (care, fee_cents);
 DROP INDEX appointment_patient;
-CREATE INDEX appointment_patient ON appointment (practice_id, patient_id, starts_at) INCLUDE (status, is_hygiene, deleted_at);
+CREATE INDEX appointment_patient ON appointment (practice_id, patient_id, starts_at) INCLUDE (care);
 CREATE INDEX procedure_planned ON procedure (practice_id, patient_id) WHERE status = 'planned';
 CREATE INDEX appointment_scheduled ON appointment (practice_id, patient_id) WHERE status = 'scheduled' AND deleted_at IS NULL;
+
+-- A mark that is there already is locked by whoever marks again. Else facts could be computed, and the old mark consumed, between that
+-- transaction's change and its commit, and nobody would look at the change.
+CREATE FUNCTION keep_mark() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM patient_change WHERE practice_id = NEW.practice_id AND patient_id = NEW.patient_id FOR KEY SHARE;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER keep_mark BEFORE INSERT ON patient_change FOR EACH ROW EXECUTE FUNCTION keep_mark();
 
 CREATE TABLE patient_facts (
     practice_id bigint NOT NULL,
@@ -36,7 +54,7 @@ CREATE TABLE patient_facts (
     household_id bigint,
     household_size smallint NOT NULL DEFAULT 1,
     guardian_id bigint,                    -- whom a minor's message is addressed to: the guarantor, when it is somebody else
-    status text NOT NULL,
+    status text NOT NULL,                  -- of the chart; 'merged' = another chart stands for this person
     contactable boolean NOT NULL,          -- no standing, hold or restriction forbids every contact; a pause is read with the day
     paused_until date,
     birthdate date,
@@ -65,12 +83,12 @@ CREATE TABLE patient_facts (
     benefit_renews_month smallint,
     benefit_left_cents bigint,
     benefit_ends_on date,
-    care integer NOT NULL DEFAULT 0,       -- kinds of completed care, as bits of procedure.care
+    care integer NOT NULL DEFAULT 0,       -- kinds of completed care, bits 1 to 2048 of procedure.care
     sms_point_id bigint,                   -- the patient's own contact point a text would go to; null = none that may be texted
     email_point_id bigint,
     call_point_id bigint,
     letter_ok boolean NOT NULL DEFAULT false,
-    sms_ok boolean NOT NULL DEFAULT false, -- consent is recorded for that point
+    sms_ok boolean NOT NULL DEFAULT false, -- the consent a recall message needs is recorded: level 2, for a call 1
     email_ok boolean NOT NULL DEFAULT false,
     call_ok boolean NOT NULL DEFAULT false,
     preferred_channel text NOT NULL DEFAULT '',

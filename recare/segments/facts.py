@@ -1,0 +1,197 @@
+"""Facts: what the chart says about each patient, one row each, computed by one statement over sets (``facts.sql``).
+
+Facts hold dates, never ages: nothing in them depends on the day they were computed. Read them with ``facts_on(today)``, a function of the
+database that adds age, next visit, overdue days and the points a message would go to on that day.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from recare.base import db
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date, datetime
+
+CARE = {
+    "exam": 1, "images": 2, "cleaning": 4, "prevention": 8, "restorative": 16, "root_canal": 32, "perio": 64, "dentures": 128,
+    "implants_bridges": 256, "surgery": 512, "orthodontics": 1024, "other": 2048,
+}  # fmt: skip
+"""Kinds of completed care and their bits in ``care``; the ranges of codes behind them are in ``schema.sql``."""
+
+COLUMNS = (
+    "practice_id", "patient_id", "household_id", "household_size", "guardian_id", "status", "contactable", "paused_until", "birthdate",
+    "adult_on", "sex", "language", "state", "zip", "payer_class", "first_visit_on", "last_visit_on", "last_hygiene_on", "visits",
+    "visits_24m", "production_24m_cents", "scheduled_at", "recall_kind", "recall_due_on", "recall_interval_days", "missed_visits",
+    "last_broken_on", "unscheduled_cents", "unscheduled_items", "oldest_plan_on", "plan_expires_on", "benefit_renews_month",
+    "benefit_left_cents", "benefit_ends_on", "care", "sms_point_id", "email_point_id", "call_point_id", "letter_ok", "sms_ok", "email_ok",
+    "call_ok", "preferred_channel", "last_touch_on", "last_reply_on", "touches_since_reply",
+)  # fmt: skip
+"""Columns of ``patient_facts``, in the order of ``facts.sql``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of one patient as they read on one day: a row of ``facts_on(today)``. Money is in cents."""
+
+    practice_id: int
+    patient_id: int
+    household_id: int | None
+    household_size: int
+    guardian_id: int | None
+    status: str
+    contactable: bool
+    birthdate: date | None
+    sex: str
+    language: str
+    state: str
+    zip: str
+    payer_class: str
+    age: int | None
+    is_adult: bool
+    birthday_month: int | None
+    first_visit_on: date | None
+    last_visit_on: date | None
+    last_hygiene_on: date | None
+    visits: int
+    visits_24m: int
+    production_24m_cents: int
+    next_visit_at: datetime | None
+    next_visit_on: date | None
+    recall_kind: str
+    recall_due_on: date | None
+    recall_interval_days: int | None
+    overdue_days: int | None
+    missed_recalls: int
+    missed_visits: int
+    last_broken_on: date | None
+    unscheduled_cents: int
+    unscheduled_items: int
+    oldest_plan_on: date | None
+    plan_expires_on: date | None
+    benefit_renewal_on: date | None
+    benefit_left_cents: int | None
+    care: int
+    sms_point_id: int | None
+    email_point_id: int | None
+    call_point_id: int | None
+    letter_ok: bool
+    sms_ok: bool
+    email_ok: bool
+    call_ok: bool
+    preferred_channel: str
+    last_touch_on: date | None
+    last_reply_on: date | None
+    touches_since_reply: int
+
+    @property
+    def care_kinds(self) -> list[str]:
+        """The kinds of care completed so far, in words of ``CARE``."""
+        return [name for name, bit in CARE.items() if self.care & bit]
+
+
+@cache
+def statement() -> str:
+    """Return the query of ``facts.sql``: common table expressions that end in ``fresh``, one row a patient."""
+    return resources.files("recare.segments").joinpath("facts.sql").read_text(encoding="utf-8")
+
+
+@cache
+def _write() -> str:
+    """Return the whole statement: compute, and write only rows that are new or different."""
+    changing = [name for name in COLUMNS if name not in {"practice_id", "patient_id"}]
+    new, old = (", ".join(f"{alias}.{name}" for name in changing) for alias in ("fresh", "old"))
+    return f"""{statement()}
+INSERT INTO patient_facts ({", ".join(COLUMNS)})
+SELECT {", ".join(f"fresh.{name}" for name in COLUMNS)}
+FROM fresh LEFT JOIN patient_facts old ON old.practice_id = fresh.practice_id AND old.patient_id = fresh.patient_id
+WHERE old.patient_id IS NULL OR ROW({new}) IS DISTINCT FROM ROW({old})
+ON CONFLICT (practice_id, patient_id) DO UPDATE SET ({", ".join(changing)}) = ({", ".join(f"excluded.{name}" for name in changing)})"""
+
+
+# For sets of known size, planned the same way however old the statistics are: hash what is joined, in the order written. A freshly imported
+# practice has stale statistics, and one nested loop over an aggregate of it would take minutes. Compiling costs more than it saves.
+_SETTINGS = {
+    "jit": "off",
+    "work_mem": "128MB",
+    "enable_nestloop": "off",
+    "enable_mergejoin": "off",
+    "join_collapse_limit": "1",
+}
+
+
+@contextmanager
+def _planned_for_sets() -> Iterator[None]:
+    """Set the planner for one statement and put it back, since the caller's transaction goes on."""
+    apply = "SELECT " + ", ".join(f"set_config('{name}', %({name})s, true)" for name in _SETTINGS)
+    before = db.tuples("SELECT " + ", ".join(f"current_setting('{name}')" for name in _SETTINGS))[0]
+    db.value(apply, **_SETTINGS)
+    yield
+    db.value(apply, **dict(zip(_SETTINGS, before, strict=True)))
+
+
+def rebuild(practice_ids: Sequence[int]) -> int:
+    """Compute the facts of all patients of these practices anew and return how many rows changed.
+
+    Runs in the caller's scope, which must see these practices. Marks of changed patients are consumed.
+    """
+    practices = list(practice_ids)
+    _consume(practices, None)
+    with _planned_for_sets():
+        return db.run(_write(), practices=practices, patients=None)
+
+
+def refresh(practice_id: int, limit: int = 2000) -> int:
+    """Compute anew the facts of marked patients and of their households, and return how many marks were consumed.
+
+    At most ``limit`` marks; those that open transactions hold are left for the next time. The marks go in the caller's transaction: if it
+    fails they are still there, and one that arrives meanwhile stays (trigger ``keep_mark``).
+    """
+    marked = _consume([practice_id], limit)
+    if marked:
+        people = _with_households(practice_id, marked)
+        with _planned_for_sets():
+            db.run(_write(), practices=[practice_id], patients=people)
+    return len(marked)
+
+
+def _consume(practices: list[int], limit: int | None) -> list[int]:
+    return db.values(
+        "DELETE FROM patient_change WHERE (practice_id, patient_id) IN ("
+        "  SELECT practice_id, patient_id FROM patient_change WHERE practice_id = ANY(%(practices)s::bigint[])"
+        "  ORDER BY practice_id, patient_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) RETURNING patient_id",
+        practices=practices, limit=limit,
+    )  # fmt: skip
+
+
+def _with_households(practice_id: int, patients: list[int]) -> list[int]:
+    """Add everybody of the households the patients are in now, and of those they were in when facts last looked."""
+    return db.values(
+        "WITH homes AS ("
+        "  SELECT household_id FROM patient WHERE practice_id = %(practice)s AND id = ANY(%(patients)s::bigint[])"
+        "  UNION SELECT household_id FROM patient_facts WHERE practice_id = %(practice)s AND patient_id = ANY(%(patients)s::bigint[])"
+        ") SELECT id FROM patient WHERE practice_id = %(practice)s AND household_id IN (SELECT household_id FROM homes)"
+        " UNION SELECT unnest(%(patients)s::bigint[])",
+        practice=practice_id, patients=patients,
+    )  # fmt: skip
+
+
+def refresh_batch(practice_id: int, now: datetime, limit: int = 2000) -> int:  # noqa: ARG001 (every batch takes now)
+    """Do ``refresh`` in a transaction of its own; 0 when no marked patient was left."""
+    with db.scope(practice_id):
+        return refresh(practice_id, limit)
+
+
+def read(practice_id: int, patient_ids: Sequence[int], today: date) -> dict[int, Facts]:
+    """Return the facts of these patients as they read on ``today``, by patient."""
+    found = db.rows(
+        Facts,
+        "SELECT * FROM facts_on(%(today)s) WHERE practice_id = %(practice)s AND patient_id = ANY(%(patients)s::bigint[])",
+        today=today, practice=practice_id, patients=list(patient_ids),
+    )  # fmt: skip
+    return {row.patient_id: row for row in found}

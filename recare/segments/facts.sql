@@ -1,0 +1,190 @@
+-- Computes the facts of all patients of %(practices)s, or of %(patients)s among them, in one statement over sets, and writes the rows that changed.
+-- Nothing here depends on the day it runs. Days are local to the practice. 24 months are 730 days.
+-- A visit is a day with a completed procedure or appointment of ours: care done elsewhere (existing, referred), tracking codes and past
+-- appointments that are still "scheduled" are none.
+WITH place AS MATERIALIZED (
+    -- A zone's full rules cost more a row than all else. Two instants two hours before and after the local time by the offset of one January
+    -- fall on the same day for all but the small hours; then that is the day whatever the rules say.
+    SELECT id AS practice_id, tz,
+        timestamptz '2026-01-01 00:00+00' AT TIME ZONE tz - timestamp '2026-01-01 02:00' AS early,
+        timestamptz '2026-01-01 00:00+00' AT TIME ZONE tz - timestamp '2025-12-31 22:00' AS late
+    FROM practice WHERE id = ANY(%(practices)s::bigint[])
+), event AS (
+    SELECT practice_id, patient_id, done_on AS day, fee_cents, care
+    FROM procedure
+    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+        AND care <> 0
+    UNION ALL
+    SELECT a.practice_id, a.patient_id,
+        CASE WHEN (a.starts_at AT TIME ZONE place.early)::date = (a.starts_at AT TIME ZONE place.late)::date
+            THEN (a.starts_at AT TIME ZONE place.early)::date ELSE (a.starts_at AT TIME ZONE place.tz)::date END,
+        0, a.care
+    FROM place JOIN appointment a ON a.practice_id = place.practice_id
+    WHERE a.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR a.patient_id = ANY(%(patients)s::bigint[]))
+        AND a.care <> 0
+), day AS (
+    SELECT practice_id, patient_id, day, bit_or(care) AS what, sum(fee_cents) AS cents
+    FROM event GROUP BY practice_id, patient_id, day
+), ranked AS (
+    SELECT *, max(day) FILTER (WHERE what & 16383 <> 0) OVER (PARTITION BY practice_id, patient_id) AS last_on FROM day
+), history AS (
+    SELECT practice_id, patient_id,
+        min(day) FILTER (WHERE what & 16383 <> 0) AS first_on,
+        max(last_on) AS last_on,
+        max(day) FILTER (WHERE what & 4096 <> 0) AS hygiene_on,
+        count(*) FILTER (WHERE what & 16383 <> 0) AS visits,
+        count(*) FILTER (WHERE what & 16383 <> 0 AND day > last_on - 730) AS visits_24m,
+        sum(cents) FILTER (WHERE what & 16383 <> 0 AND day > last_on - 730) AS cents_24m,
+        count(*) FILTER (WHERE what & 16384 <> 0) AS missed,
+        max(day) FILTER (WHERE what & 49152 <> 0) AS broken_on,
+        bit_or(what) & 4095 AS care
+    FROM ranked GROUP BY practice_id, patient_id
+), visit_ahead AS (
+    SELECT practice_id, patient_id, starts_at FROM appointment
+    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+        AND status = 'scheduled' AND deleted_at IS NULL AND starts_at IS NOT NULL
+    UNION
+    SELECT practice_id, patient_id, lower(during) FROM booking
+    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+        AND state = 'booked'
+), ahead AS (
+    SELECT practice_id, patient_id, array_agg(starts_at ORDER BY starts_at) AS scheduled_at FROM visit_ahead GROUP BY practice_id, patient_id
+), open_recall AS (
+    -- each kind's earliest, as rank, day and interval. A recall disabled until a day is due on that day; one disabled for good is closed.
+    SELECT practice_id, patient_id,
+        min(spec) FILTER (WHERE kind IN ('perio', 'prophy')) AS hygiene,
+        min(spec) FILTER (WHERE kind = 'child') AS child,
+        min(spec) FILTER (WHERE kind = 'exam') AS exam
+    FROM recall
+    CROSS JOIN LATERAL (SELECT ARRAY[
+        CASE kind WHEN 'perio' THEN 1 ELSE 2 END,
+        greatest(due_on, CASE WHEN disabled THEN disabled_until END) - date '2000-01-01',
+        least(round(coalesce(interval_months, 0) * 30.4375) + coalesce(interval_days, 0), 32000)::integer] AS spec) s
+    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+        AND due_on IS NOT NULL AND (NOT disabled OR disabled_until IS NOT NULL) AND kind IN ('perio', 'prophy', 'child', 'exam')
+    GROUP BY practice_id, patient_id
+), booked_code AS (
+    SELECT DISTINCT practice_id, patient_id, unnest(codes) AS code FROM appointment
+    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+        AND status = 'scheduled' AND deleted_at IS NULL AND codes <> '{}'
+), planned AS (
+    SELECT true AS from_plan, practice_id, patient_id, code, planned_on, expires_on, fee_cents FROM treatment_plan_item
+    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+        AND status IN ('proposed', 'accepted')
+    UNION ALL
+    SELECT false, practice_id, patient_id, code, done_on, NULL, fee_cents FROM procedure
+    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+        AND status = 'planned'
+), plan AS (
+    -- many systems write the same treatment both as a plan item and as a planned procedure: the larger of the two counts, never the sum
+    SELECT practice_id, patient_id,
+        greatest(sum(fee_cents) FILTER (WHERE from_plan), sum(fee_cents) FILTER (WHERE NOT from_plan)) AS cents,
+        greatest(count(*) FILTER (WHERE from_plan), count(*) FILTER (WHERE NOT from_plan)) AS items,
+        min(planned_on) AS oldest_on, min(expires_on) AS expires_on
+    FROM planned LEFT JOIN booked_code b USING (practice_id, patient_id, code)
+    WHERE b.code IS NULL
+    GROUP BY practice_id, patient_id
+), payer AS (
+    -- the strictest payer of all; benefits of the insurance that lasts longest, then of the first: end, ordinal, id, month, cents left
+    SELECT practice_id, patient_id,
+        min(CASE payer_class WHEN 'medicaid' THEN 1 WHEN 'chip' THEN 2 WHEN 'medicare' THEN 3 WHEN 'tricare' THEN 4 WHEN 'commercial' THEN 5
+            WHEN 'membership' THEN 6 WHEN 'self_pay' THEN 7 ELSE 8 END) AS strictest,
+        min(ARRAY[coalesce(date '2000-01-01' - ends_on, -99999), ordinal, id, renews_month,
+            greatest(annual_max_cents - coalesce(used_cents, 0), 0)]) FILTER (WHERE payer_class NOT IN ('self_pay', 'membership')) AS benefit
+    FROM coverage
+    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+    GROUP BY practice_id, patient_id
+), point AS (
+    -- the best point of each channel that nothing suppresses: consent first, then the label, then the patient's own order. One number to take the least of:
+    -- (3 - level) * 10^16 + label * 10^15 + rank * 10^12 + id
+    SELECT h.practice_id, h.patient_id,
+        min(CASE WHEN c.kind = 'phone' AND h.extension = '' AND (h.label IN ('mobile', 'other') OR c.sms_level > 0)
+                AND c.sms_out_at IS NULL AND c.sms_incapable_at IS NULL THEN
+            (3 - c.sms_level) * 10000000000000000 + CASE h.label WHEN 'mobile' THEN 0 ELSE 1000000000000000 END + o.rank + c.id END) AS sms,
+        min(CASE WHEN c.kind = 'email' AND c.email_out_at IS NULL AND c.hard_bounced_at IS NULL THEN
+            (3 - c.email_level) * 10000000000000000 + o.rank + c.id END) AS email,
+        min(CASE WHEN c.kind = 'phone' AND c.call_out_at IS NULL THEN
+            (3 - c.call_level) * 10000000000000000
+            + CASE h.label WHEN 'mobile' THEN 0 WHEN 'home' THEN 1000000000000000 WHEN 'other' THEN 2000000000000000 ELSE 3000000000000000 END
+            + o.rank + c.id END) AS call
+    FROM patient_contact h
+    JOIN contact_point c ON c.practice_id = h.practice_id AND c.id = h.contact_point_id
+    CROSS JOIN LATERAL (SELECT least(greatest(h.rank, 0), 999) * 1000000000000 AS rank) o
+    WHERE h.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR h.patient_id = ANY(%(patients)s::bigint[]))
+        AND h.ended_at IS NULL AND c.address <> '' AND c.wrong_number_at IS NULL AND c.complained_at IS NULL AND c.reassigned <> 'yes'
+    GROUP BY h.practice_id, h.patient_id
+), answer AS (
+    SELECT practice_id, patient_id, max(at) AS last_at FROM (
+        SELECT practice_id, patient_id, at FROM reply
+        WHERE practice_id = ANY(%(practices)s::bigint[]) AND patient_id IS NOT NULL
+            AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+        UNION ALL
+        SELECT practice_id, patient_id, at FROM call_outcome
+        WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+            AND outcome IN ('booked', 'call_later', 'not_interested', 'new_dentist', 'moved')
+    ) spoke GROUP BY practice_id, patient_id
+), contacted AS (
+    SELECT t.practice_id, t.patient_id, max(t.decided_at) AS last_at,
+        count(*) FILTER (WHERE answer.last_at IS NULL OR t.decided_at > answer.last_at) AS since_reply
+    FROM touch t LEFT JOIN answer ON answer.practice_id = t.practice_id AND answer.patient_id = t.patient_id
+    WHERE t.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR t.patient_id = ANY(%(patients)s::bigint[]))
+        AND t.verdict = 'send'
+    GROUP BY t.practice_id, t.patient_id
+), family AS (
+    SELECT practice_id, household_id, count(*) AS size FROM patient
+    WHERE practice_id = ANY(%(practices)s::bigint[]) AND household_id IS NOT NULL AND merged_into_id IS NULL
+        AND status NOT IN ('deceased', 'deleted') AND deceased_on IS NULL
+        AND (%(patients)s::bigint[] IS NULL OR household_id IN (SELECT household_id FROM patient
+            WHERE practice_id = ANY(%(practices)s::bigint[]) AND id = ANY(%(patients)s::bigint[])))
+    GROUP BY practice_id, household_id
+), fresh AS MATERIALIZED (
+    SELECT p.practice_id, p.id AS patient_id, p.household_id, greatest(coalesce(family.size, 1), 1)::smallint AS household_size,
+        CASE WHEN p.guarantor_id <> p.id THEN p.guarantor_id END AS guardian_id,
+        CASE WHEN p.merged_into_id IS NULL THEN p.status ELSE 'merged' END AS status,
+        p.merged_into_id IS NULL AND p.status IN ('active', 'inactive', 'unknown') AND p.standing IN ('', 'active', 'lapsed') AND p.hold = '' AND p.deceased_on IS NULL
+            AND p.dismissed_on IS NULL AND NOT p.do_not_contact AND NOT p.cannot_schedule AS contactable,
+        p.paused_until, p.birthdate, (p.birthdate + interval '18 years')::date AS adult_on, p.sex, p.language, p.state, p.zip,
+        (ARRAY['medicaid', 'chip', 'medicare', 'tricare', 'commercial', 'membership', 'self_pay', 'unknown'])[coalesce(payer.strictest, 8)]
+            AS payer_class,
+        least(p.first_visit_on, h.first_on) AS first_visit_on, coalesce(h.last_on, p.last_visit_stated_on) AS last_visit_on,
+        h.hygiene_on AS last_hygiene_on, coalesce(h.visits, 0)::integer AS visits, coalesce(h.visits_24m, 0)::smallint AS visits_24m,
+        coalesce(h.cents_24m, 0)::bigint AS production_24m_cents, coalesce(ahead.scheduled_at, '{}') AS scheduled_at,
+        due.kind AS recall_kind,
+        -- a hygiene visit after the due date answers that recall, even where the source has not moved it on yet
+        CASE WHEN h.hygiene_on >= due.due_on THEN h.hygiene_on + coalesce(due.interval_days, 183) ELSE due.due_on END AS recall_due_on,
+        due.interval_days AS recall_interval_days, coalesce(h.missed, 0)::smallint AS missed_visits, h.broken_on AS last_broken_on,
+        coalesce(plan.cents, 0)::bigint AS unscheduled_cents, least(coalesce(plan.items, 0), 32000)::smallint AS unscheduled_items,
+        plan.oldest_on AS oldest_plan_on, plan.expires_on AS plan_expires_on,
+        payer.benefit[4]::smallint AS benefit_renews_month, payer.benefit[5] AS benefit_left_cents,
+        date '2000-01-01' - nullif(payer.benefit[1], -99999)::integer AS benefit_ends_on,
+        coalesce(h.care, 0) AS care,
+        CASE WHEN 'sms' <> ALL (p.banned_channels) THEN point.sms %% 1000000000000 END AS sms_point_id,
+        CASE WHEN 'email' <> ALL (p.banned_channels) THEN point.email %% 1000000000000 END AS email_point_id,
+        CASE WHEN 'call' <> ALL (p.banned_channels) THEN point.call %% 1000000000000 END AS call_point_id,
+        p.street <> '' AND p.zip <> '' AND 'letter' <> ALL (p.banned_channels) AS letter_ok,
+        coalesce('sms' <> ALL (p.banned_channels) AND point.sms < 20000000000000000, false) AS sms_ok,
+        coalesce('email' <> ALL (p.banned_channels) AND point.email < 20000000000000000, false) AS email_ok,
+        coalesce('call' <> ALL (p.banned_channels) AND point.call < 30000000000000000, false) AS call_ok,
+        p.preferred_channel, (contacted.last_at AT TIME ZONE place.tz)::date AS last_touch_on,
+        (answer.last_at AT TIME ZONE place.tz)::date AS last_reply_on, least(coalesce(contacted.since_reply, 0), 32000)::smallint AS touches_since_reply
+    FROM patient p
+    JOIN place ON place.practice_id = p.practice_id
+    LEFT JOIN history h ON h.practice_id = p.practice_id AND h.patient_id = p.id
+    LEFT JOIN ahead ON ahead.practice_id = p.practice_id AND ahead.patient_id = p.id
+    LEFT JOIN open_recall q ON q.practice_id = p.practice_id AND q.patient_id = p.id
+    LEFT JOIN plan ON plan.practice_id = p.practice_id AND plan.patient_id = p.id
+    LEFT JOIN payer ON payer.practice_id = p.practice_id AND payer.patient_id = p.id
+    LEFT JOIN point ON point.practice_id = p.practice_id AND point.patient_id = p.id
+    LEFT JOIN contacted ON contacted.practice_id = p.practice_id AND contacted.patient_id = p.id
+    LEFT JOIN answer ON answer.practice_id = p.practice_id AND answer.patient_id = p.id
+    LEFT JOIN family ON family.practice_id = p.practice_id AND family.household_id = p.household_id
+    -- the recall that rules: perio replaces prophy, either the child's; a child's recall due after the 18th birthday is stale
+    CROSS JOIN LATERAL (SELECT CASE
+        WHEN q.hygiene IS NOT NULL THEN q.hygiene
+        WHEN q.child IS NOT NULL AND coalesce(date '2000-01-01' + q.child[2] < p.birthdate + interval '18 years', true) THEN q.child
+        ELSE q.exam END AS spec) rule
+    CROSS JOIN LATERAL (SELECT date '2000-01-01' + spec[2] AS due_on, nullif(spec[3], 0)::smallint AS interval_days,
+        CASE WHEN spec IS NULL THEN '' WHEN spec = q.hygiene THEN CASE spec[1] WHEN 1 THEN 'perio' ELSE 'prophy' END
+             WHEN spec = q.child AND q.hygiene IS NULL THEN 'child' ELSE 'exam' END AS kind) due
+    WHERE p.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR p.id = ANY(%(patients)s::bigint[]))
+)
