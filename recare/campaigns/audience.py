@@ -39,12 +39,14 @@ def frozen_segment(practice_id: int, segment: str | dict[str, Any]) -> dict[str,
     that cannot be read.
     """
     if isinstance(segment, dict):
-        predicate.parse(segment)
+        definition = bands.of_practice(practices.get(practice_id).policy)
+        own = predicate.parse(segment, definition)
         return {
             "slug": "",
+            "name": "as written in the playbook",
             "version": 0,
-            "predicate": segment,
-            "bands": bands.of_practice(practices.get(practice_id).policy).label,
+            "predicate": own.data,
+            "bands": definition.label,
         }
     found = db.tuples(
         "SELECT slug, name, version, predicate, bands FROM segment "
@@ -65,13 +67,14 @@ def select(
     """Return the statement for everybody in a segment as it stands now. ``campaign_id`` is None for a plan that was never saved."""
     here = practices.get(practice_id)
     today = now.astimezone(ZoneInfo(here.tz)).date()
-    compiled = predicate.compile(predicate.parse(segment["predicate"]), today)
+    definition = bands.get(segment["bands"])
+    compiled = predicate.compile(predicate.parse(segment["predicate"], definition), today, definition)
     channels = {channel: channel in plan.ladder_channels for channel in ("sms", "email", "call", "letter", "portal")}
     params = {f"by_{channel}": used for channel, used in channels.items()} | {
         "practice": practice_id, "campaign": campaign_id, "round": plan.round, "now": now, "today": today,
         "rested": now - timedelta(days=plan.rest_days), "by_household": plan.unit == "household",
     }  # fmt: skip
-    return Audience(_SELECT.format(where=compiled[0]), {**compiled[1], **params})
+    return Audience(_SELECT.format(where=compiled.where), {**compiled.params, **params})
 
 
 _SELECT: Final = """

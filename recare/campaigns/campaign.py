@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from recare.base import audit, db
 from recare.campaigns import audience, offers, playbook
 from recare.practices import practice as practices
+from recare.segments import priority
 
 if TYPE_CHECKING:
     from recare.campaigns.playbook import Playbook
@@ -110,7 +111,7 @@ def publish(practice_id: int, campaign_id: int, actor: str, now: datetime) -> in
         "WHERE NOT EXISTS (SELECT FROM campaign_version WHERE practice_id = %(practice)s AND id = %(last)s AND spec_sha256 = %(digest)s) "
         "RETURNING id",
         practice=practice_id, campaign=campaign_id, number=(campaign.version or 0) + 1, spec=db.json(spec), digest=digest,
-        salt=_salt(practice_id, campaign), now=now, actor=actor, last=campaign.version_id,
+        salt=salt_of(practice_id, campaign), now=now, actor=actor, last=campaign.version_id,
     )  # fmt: skip
     db.run(
         "UPDATE campaign SET state = 'running' WHERE practice_id = %(practice)s AND id = %(campaign)s AND state = 'draft'",
@@ -123,8 +124,8 @@ def publish(practice_id: int, campaign_id: int, actor: str, now: datetime) -> in
     return int(version_id)
 
 
-def _salt(practice_id: int, campaign: Campaign) -> str:
-    """One salt for all versions, so that the members of a household draw alike whenever they come in; secret with the practice's."""
+def salt_of(practice_id: int, campaign: Campaign) -> str:
+    """Return the one salt of all versions, so that the members of a household draw alike whenever they come in; secret with the practice's."""
     ordinal = db.value(
         "SELECT count(*) FROM campaign WHERE practice_id = %(p)s AND id <= %(c)s", p=practice_id, c=campaign.id
     )
@@ -145,7 +146,10 @@ def frozen(practice_id: int, plan: Playbook, now: datetime) -> dict[str, Any]:
         raise CannotPublishError(problems)
     known = offers.by_slug(practice_id)
     terms = {slug: known[slug].terms() for slug in plan.offers}
-    return {"playbook": plan.model_dump(mode="json"), "segment": segment, "templates": templates, "offers": terms}
+    return {
+        "playbook": plan.model_dump(mode="json"), "segment": segment, "bands": segment["bands"],
+        "priority": priority.coefficients().label, "templates": templates, "offers": terms,
+    }  # fmt: skip
 
 
 def _templates(practice_id: int, plan: Playbook) -> tuple[list[dict[str, Any]], list[str]]:

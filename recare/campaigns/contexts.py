@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from recare.campaigns import material as materials
 from recare.campaigns.material import Material, PatientRow, PointRow, PracticeRow, SenderRow
@@ -58,11 +59,12 @@ def load(practice_id: int, asks: Sequence[Ask], now: datetime) -> list[Context]:
 class Reader:
     """Builds contexts from gathered material, and remembers what several of them share."""
 
-    __slots__ = ("_patients", "_points", "_senders", "material", "practice")
+    __slots__ = ("_patients", "_points", "_senders", "material", "practice", "tz")
 
     def __init__(self, material: Material) -> None:
         self.material = material
         self.practice = practice_facts(material.practice)
+        self.tz = ZoneInfo(material.practice.tz)
         self._patients: dict[int, Patient] = {}
         self._points: dict[tuple[int, str, int], Point] = {}
         self._senders = {channel: _sender(row) for channel, row in material.senders.items()}

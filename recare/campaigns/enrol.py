@@ -33,6 +33,13 @@ def draw(salt: str, unit: str) -> float:
     return int.from_bytes(hashlib.sha256(f"{salt}:{unit}".encode()).digest()[:6], "big") / 2**48
 
 
+def assign(drawn: float, share: float, waves: int) -> tuple[str, int]:
+    """Return the arm and wave that a draw means, as the statement below computes them."""
+    if drawn < share:
+        return "held_out", 1
+    return "treated", 1 + min(int((drawn - share) / (1 - share) * waves), waves - 1)
+
+
 def freeze_and_enrol(practice_id: int, campaign_id: int, now: datetime) -> Enrolled:
     """Enrol everybody of the segment who is eligible now and not enrolled yet, in one statement.
 
@@ -52,7 +59,7 @@ def freeze_and_enrol(practice_id: int, campaign_id: int, now: datetime) -> Enrol
     chosen = audience.select(practice_id, campaign_id, plan, spec["segment"], now)
     treated, held_out, left_out = _insert(chosen, plan, {"version": version_id, "salt": salt})
     db.run(
-        "INSERT INTO freeze (practice_id, campaign_id, version_id, at, treated, held_out, left_out) "
+        "INSERT INTO campaign_freeze (practice_id, campaign_id, version_id, at, treated, held_out, left_out) "
         "SELECT %(practice)s, %(campaign)s, %(version)s, %(now)s, %(treated)s, %(held_out)s, %(left_out)s",
         practice=practice_id, campaign=campaign_id, version=version_id, now=now, treated=treated, held_out=held_out,
         left_out=db.json(left_out),

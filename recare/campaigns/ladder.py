@@ -12,6 +12,8 @@ from recare.compliance.decision import WAITS_FOR_PRACTICE
 from recare.compliance.gates import decide, in_words
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from recare.campaigns.contexts import Reader
     from recare.campaigns.material import PatientRow
     from recare.campaigns.playbook import Channel, Step
@@ -169,8 +171,10 @@ class Walker:
             return Touch(due.id, due.patient_id, number, attempt, "skip", unmet, channels[0])
         tries: list[_Try] = []
         for channel in channels:
-            for offer in _offers(step):
-                tried = self._try(due, version, step, number, channel, offer)
+            for slug, offer in step.variants(channel):
+                if slug == step.neutral and not (tries and "NEUTRAL_REQUIRED" in tries[-1].codes):
+                    continue
+                tried = self._try(due, version, (number, channel, slug, offer))
                 tries.append(tried)
                 answer = self._answer(due, tried)
                 if answer in {"send", "wait", "stop"}:
@@ -248,10 +252,11 @@ class Walker:
         contact = Contact(self.now, None, due.version_id, touch.step, touch.channel, touch)
         self.reader.material.add_contact(contact, touch.contact_point_id, due.patient_id)
 
-    def _try(self, due: Due, version: Version, step: Step, number: int, channel: Channel, offer: str) -> _Try:
+    def _try(self, due: Due, version: Version, way: tuple[int, Channel, str, str]) -> _Try:
+        """Ask every gate about one way to do a step: (step, channel, template, offer)."""
+        number, channel, slug, offer = way
         patient = self.reader.material.patients[due.patient_id]
-        slug = step.template_for(channel, with_offer=bool(offer) or not step.offer)
-        template = version.template(slug, channel, patient.language) if slug else None
+        template = version.template(slug, channel, patient.language)
         declared = template.message_class if template else "R"
         kind = "P" if offer and declared == "R" else declared
         point_id = point_of(patient, channel)
@@ -282,7 +287,17 @@ class Walker:
         context = self.reader.context(ask, shared)
         decision = decide(context, self.packs, self.now)
         consent = context.point.consent_event_id if context.point else None
-        return _Try(channel, kind, point_id, template, offer, decision, _worded(decision, channel), consent, shared)
+        return _Try(
+            channel,
+            kind,
+            point_id,
+            template,
+            offer,
+            decision,
+            worded(decision, channel, self.reader.tz),
+            consent,
+            shared,
+        )
 
     def _shared(self, due: Due, number: int, channel: str, point_id: int | None) -> Contact | None:
         """A contact of the same step of the same campaign that already goes to this number: a household gets one message."""
@@ -329,13 +344,6 @@ class Walker:
         return str(offer.misses(patient.payer_class, patient.state))
 
 
-def _offers(step: Step) -> tuple[str, ...]:
-    """With the offer first; without it where the step has words for that."""
-    if not step.offer:
-        return ("",)
-    return (step.offer, "") if step.without_offer else (step.offer,)
-
-
 def point_of(patient: PatientRow, channel: str) -> int | None:
     """Return the contact point a patient would be reached at."""
     return {
@@ -357,11 +365,12 @@ def _own(code: str, rule: str, words: str, channel: str) -> dict[str, Any]:
     return {"code": code, "rule": rule, "verdict": "skip", "pack": "", "detail": "", "channel": channel, "words": words}
 
 
-def _worded(decision: Decision, channel: str) -> list[dict[str, Any]]:
+def worded(decision: Decision, channel: str, tz: tzinfo) -> list[dict[str, Any]]:
+    """Return the reasons of a decision as they are kept with a touch: code, rule, pack, words."""
     return [
         {
             "code": reason.code, "rule": reason.rule, "verdict": reason.verdict, "pack": reason.pack, "detail": reason.detail,
-            "channel": channel, "until": reason.until.isoformat() if reason.until else None, "words": in_words(reason),
+            "channel": channel, "until": reason.until.isoformat() if reason.until else None, "words": in_words(reason, tz),
         }
         for reason in decision.reasons
     ]  # fmt: skip

@@ -194,6 +194,11 @@ def gather(practice_id: int, patient_ids: Collection[int], now: datetime, point_
     points = {row.id: row for row in db.rows(PointRow, _POINTS, **known)}
     grants = {(row.contact_point_id, row.channel): row for row in db.rows(GrantRow, _GRANTS, **known)}
     material = Material(here, now, senders(practice_id), patients, points, grants, offers.by_slug(practice_id))
+    material.offer_members = {
+        slug: offers.members(practice_id, offer, ids, today)
+        for slug, offer in material.offers.items()
+        if offer.predicate is not None
+    }
     for point_id, *contact in db.tuples(_POINT_CONTACTS, **known):
         material.by_point[point_id].append(Contact(*contact))
     for patient_id, at, touch_id in db.tuples(_PATIENT_CONTACTS, ids=ids, **known):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import audit, db
 from recare.compliance import context
+from recare.segments import predicate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 REPEAT_DAYS: Final = 30  # an offer that has ended is not made again at once: "last day" would have been untrue (EML-06)
 
-# Facts that are, or stand in for, a protected trait (OFR-04). Language stands in for national origin; benefits are a payer rule.
-PROTECTED_FACTS: Final = frozenset(
-    {"age", "age_group", "birthdate", "birth_month", "birthday_month", "sex", "gender", "language", "race", "religion", "diagnosis", "codes",
-     "disability", "orientation", "marital_status", "national_origin"}
-)  # fmt: skip
+# Facts that are, or stand in for, a protected trait (OFR-04): language for national origin, kinds of care for a diagnosis.
+PROTECTED_FACTS: Final = frozenset({"age", "adult", "birthday_month", "sex", "language", "care", "procedure_code"})
 
 
 class OfferError(ValueError):
@@ -116,7 +117,11 @@ def save(practice_id: int, slug: str, terms: dict[str, Any], actor: str, now: da
     """
     problems = [f"'{name}' is not a term of an offer." for name in sorted(set(terms) - _TERMS)]
     if not problems:
-        problems = _unfair(terms.get("predicate")) + _repeats(practice_id, slug, terms, now)
+        problems = (
+            _unreadable(terms.get("predicate"))
+            + _unfair(terms.get("predicate"))
+            + _repeats(practice_id, slug, terms, now)
+        )
     if problems:
         raise OfferError(problems)
     if told(practice_id, slug):
@@ -199,33 +204,50 @@ def problems_of(offer: Offer, now: datetime) -> list[str]:
     return problems + _unfair(offer.predicate)
 
 
-def facts_of(predicate: object) -> list[str]:
+def facts_of(data: Any) -> list[str]:
     """Return the names of the facts a predicate asks about, wherever they stand in it."""
+    if not isinstance(data, dict):
+        return []
     found: dict[str, None] = {}
-
-    def walk(node: object) -> None:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                if key in {"fact", "field"} and isinstance(value, str):
-                    found[value] = None
-                elif key in {"and", "or", "not", "all", "any"}:
-                    walk(value)
-                elif key not in {"op", "value", "is", "values"}:
-                    found[str(key)] = None
-        elif isinstance(node, list | tuple):
-            for item in node:
-                walk(item)
-
-    walk(predicate)
+    for name, inside in data.items():
+        if name in {"all", "any"} and isinstance(inside, list):
+            found |= dict.fromkeys(fact for part in inside for fact in facts_of(part))
+        elif name == "not":
+            found |= dict.fromkeys(facts_of(inside))
+        else:
+            found[str(name)] = None
     return list(found)
 
 
-def _unfair(predicate: object) -> list[str]:
-    unfair = [fact for fact in facts_of(predicate) if fact in PROTECTED_FACTS]
+def members(practice_id: int, offer: Offer, patient_ids: Sequence[int], today: date) -> set[int]:
+    """Return which of these patients meet what an offer asks for beyond payer and state."""
+    compiled = predicate.compile(predicate.parse(offer.predicate), today)
+    return set(
+        db.values(
+            f"SELECT f.patient_id FROM facts_on(%(today)s) f WHERE f.practice_id = %(practice)s "
+            f"AND f.patient_id = ANY(%(patients)s::bigint[]) AND ({compiled.where})",
+            **compiled.params,
+            practice=practice_id,
+            patients=list(patient_ids),
+        )
+    )
+
+
+def _unfair(data: object) -> list[str]:
+    unfair = [fact for fact in facts_of(data) if fact in PROTECTED_FACTS]
     return [
         f"Who gets an offer may not depend on '{fact}': it is, or stands in for, a protected trait (OFR-04)."
         for fact in unfair
     ]
+
+
+def _unreadable(data: object) -> list[str]:
+    try:
+        if data is not None:
+            predicate.parse(data)
+    except predicate.PredicateError as error:
+        return [f"Who qualifies cannot be read: {error}."]
+    return []
 
 
 def _repeats(practice_id: int, slug: str, terms: dict[str, Any], now: datetime) -> list[str]:

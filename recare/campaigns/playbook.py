@@ -72,6 +72,8 @@ class Step(_Strict):
     fallback: Annotated[tuple[Channel, ...], BeforeValidator(_as_list), AfterValidator(_once)] = ()
     offer: Annotated[str, Field(max_length=60)] = ""
     without_offer: _Template | None = None
+    neutral: _Slug | None = None
+    """Text for a number nobody has confirmed for a year: it names neither person nor visit (NUM-02)."""
 
     @model_validator(mode="after")
     def _templates_reach(self) -> Step:
@@ -97,10 +99,19 @@ class Step(_Strict):
             return tuple(sorted(named, key=lambda channel: channel != preferred))
         return (self.channel, *self.fallback)
 
-    def template_for(self, channel: Channel, *, with_offer: bool = True) -> str | None:
-        """Return the slug of the template this step uses on ``channel``; None when the step has none without its offer."""
-        template = self.template if with_offer or not self.offer else self.without_offer
-        return template.get(channel) if isinstance(template, dict) else template
+    def variants(self, channel: Channel) -> tuple[tuple[str, str], ...]:
+        """Return what may go by ``channel``, as (template, offer), the fullest first: with the offer, without it, neutral."""
+        found = [
+            (self.template, self.offer),
+            (self.without_offer, ""),
+            (self.neutral if channel == "sms" else None, ""),
+        ]
+        named = [
+            (template[channel] if isinstance(template, dict) else template, offer)
+            for template, offer in found
+            if template
+        ]
+        return tuple(dict.fromkeys(named))
 
 
 class Playbook(_Strict):
@@ -153,10 +164,7 @@ class Playbook(_Strict):
         found: dict[tuple[str, Channel], None] = {}
         for step in self.steps:
             for channel in step.channels():
-                for with_offer in (True, False):
-                    slug = step.template_for(channel, with_offer=with_offer)
-                    if slug:
-                        found[slug, channel] = None
+                found |= {(slug, channel): None for slug, _ in step.variants(channel)}
         return tuple(found)
 
 

@@ -42,7 +42,7 @@ class Version:
 
 
 # Fields that say who the message is for (NUM-02).
-_NAMING = {"first_name", "patient.first_name", "preferred_name", "patient.preferred_name", "name", "patient.name"}
+_NAMING = {"greeting_name", "first_name", "last_name", "preferred_name", "next_visit", "visit_day"}
 
 
 def read(version_id: int, campaign_id: int, spec: dict[str, Any]) -> Version:
