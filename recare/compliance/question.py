@@ -28,7 +28,7 @@ class Question:
     """What one decision needs. Built once, thrown away; attributes only."""
 
     __slots__ = (
-        "c3", "channel", "cls", "content", "countries", "exempt", "first_day", "history", "last_day", "law", "level", "now",
+        "c3", "channel", "cls", "content", "countries", "exempt", "first_day", "history", "hours", "last_day", "law", "level", "now",
         "packs", "patient", "phone", "place", "point", "practice", "reached", "reasons", "sender", "solicits", "stamp", "us",
     )  # fmt: skip
 
@@ -42,6 +42,7 @@ class Question:
         self.phone = self.channel in {"sms", "call"}
         self.reached = self.phone or self.channel == "email"
         self.reasons: list[Reason] = []
+        self.hours: Schedule | None = None
         self.cls = _class(context)
         self.exempt = self.cls == "S" and _answers(context, now)
         self.countries = _countries(packs, context)
@@ -78,9 +79,11 @@ class Question:
 
     def schedule(self) -> Schedule:
         """Open hours here: state windows only where the message solicits (CLS-01); a channel without hours never asks."""
-        states = self.place.states if self.solicits and self.us else ()
-        automated = self.content.automated
-        return schedule(self.packs, Scope(self.place.zones, states, self.countries, self.practice.window, automated))
+        if self.hours is None:
+            states = self.place.states if self.solicits and self.us else ()
+            scope = Scope(self.place.zones, states, self.countries, self.practice.window, self.content.automated)
+            self.hours = schedule(self.packs, scope)
+        return self.hours
 
     def has_ebr(self) -> bool:
         """DNC-02: a live business relationship: 18 months from the last visit or payment, 3 from an inquiry, fewer where a state says so.

@@ -48,8 +48,9 @@ def offer(q: Question) -> None:
 
 def waiver_words(q: Question) -> None:
     """OFR-02: "insurance as payment in full" is a waiver in other words."""
-    text = q.content.text
-    if text and WAIVER.search(text):
+    text = q.content.text.lower()
+    # plain searching first: most texts have none of these words, and every decision asks
+    if ("pay" in text or "deductible" in text or "pocket" in text or "paid" in text) and WAIVER.search(text):
         q.deny("COPAY_WAIVER", "OFR-02")
 
 

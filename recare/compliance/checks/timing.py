@@ -20,6 +20,8 @@ CAMPAIGN_TOUCHES: Final = 5
 CAMPAIGN_DAYS: Final = 90
 CAMPAIGN_REST_DAYS: Final = 183
 
+Wait = tuple[str, "Callable[[Question, float], float | None]"]
+
 CODES: Final = {
     "paused": ("PAUSED", "PAT-01"),
     "bounced": ("SOFT_BOUNCE", "EML-04"),
@@ -34,7 +36,7 @@ def waits(q: Question) -> float | None:
     """Add every reason to wait; the instant at which none of them waits any more, or None when nothing waits (or nothing ever opens)."""
     if q.exempt:
         return None
-    active = [(name, wait) for name, wait in WAITS.items() if _applies(q, name)]
+    active = _active(q)
     waiting = False
     for name, wait in active:
         earliest = wait(q, q.stamp)
@@ -45,14 +47,14 @@ def waits(q: Question) -> float | None:
             waiting = True
             code, rule, detail = q.schedule().closed_because(q.stamp) if name == "hours" else (*CODES[name], "")
             q.delay(code, rule, detail, earliest)
-    return _settle(q, [wait for _, wait in active]) if waiting else None
+    return _settle(q, active) if waiting else None
 
 
-def _settle(q: Question, active: list[Callable[[Question, float], float | None]]) -> float | None:
+def _settle(q: Question, active: list[Wait]) -> float | None:
     at = q.stamp
     for _ in range(STEPS):
         before = at
-        for wait in active:
+        for _, wait in active:
             earliest = wait(q, at)
             if earliest is None:
                 q.deny("NO_WINDOW", "TIM-02")
@@ -63,20 +65,25 @@ def _settle(q: Question, active: list[Callable[[Question, float], float | None]]
     raise ArithmeticError("waits of a decision never settle")
 
 
-def _applies(q: Question, name: str) -> bool:
-    """Whether a gate can make this message wait at all; asking costs less than computing."""
-    offer, point, history = q.content.offer, q.point, q.history
-    if name in {"day", "week", "state"}:
-        if q.channel == "email":
-            return name == "day" and bool(history.email_touches) and q.cls in {"R", "P", "T"}
-        return q.phone and q.cls != "A" and bool(history.number_touches)
-    applies: dict[str, bool] = {
-        "hours": q.phone and bool(q.place.zones) and bool(q.countries),
-        "paused": q.patient.paused_until is not None and q.cls in {"R", "P", "T"},
-        "bounced": q.channel == "email" and point is not None and point.suppressed_until is not None,
-        "begins": offer is not None and offer.starts_on is not None,
-    }
-    return applies[name]
+def _active(q: Question) -> list[Wait]:
+    """The waits that can hold this message at all; asking costs less than computing. Hours come last: every wait ends inside them."""
+    active: list[Wait] = []
+    content, history = q.content, q.history
+    if q.cls in {"R", "P", "T"}:
+        if q.patient.paused_until is not None:
+            active.append(("paused", _paused))
+        if q.channel == "email" and history.email_touches:
+            active.append(("day", _day))
+    if q.channel == "email" and q.point is not None and q.point.suppressed_until is not None:
+        active.append(("bounced", _bounced))
+    if content.offer is not None and content.offer.starts_on is not None:
+        active.append(("begins", _begins))
+    if q.phone:
+        if q.cls != "A" and history.number_touches:
+            active.extend(COUNTED)
+        if q.place.zones and q.countries:
+            active.append(("hours", _hours))
+    return active
 
 
 def _hours(q: Question, at: float) -> float | None:
@@ -145,15 +152,7 @@ def _stamps(touches: tuple[datetime, ...]) -> list[float]:
     return sorted(touch.timestamp() for touch in touches)
 
 
-WAITS: Final[dict[str, Callable[[Question, float], float | None]]] = {
-    "paused": _paused,
-    "bounced": _bounced,
-    "begins": _begins,
-    "week": _week,
-    "state": _state,
-    "day": _day,
-    "hours": _hours,
-}
+COUNTED: Final[tuple[Wait, ...]] = (("week", _week), ("state", _state), ("day", _day))
 
 
 def campaign(q: Question) -> None:
