@@ -10,6 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from recare.base import db
+from recare.consent import revoke as consent
+from recare.consent.points import lock_points
 from recare.messages import codes, senders
 from recare.patients.tasks import open_task
 
@@ -75,12 +77,15 @@ def record_delivery(practice_id: int, event: DeliveryEvent, now: datetime) -> bo
         "AND provider_ref <> '')",
         practice=practice_id, message=event.message_id, provider=event.provider, ref=event.ref,
     )  # fmt: skip
-    if message is None or not _note(practice_id, message.id, event):
+    if message is None:
         return False
-    _stamp(practice_id, message.id, event)
     trouble = Trouble(
         message.id, message.channel, message.contact_point_id, message.patient_id, message.sender_id, event.code
     )
+    lock(practice_id, [trouble])
+    if not _note(practice_id, message.id, event):
+        return False
+    _stamp(practice_id, message.id, event)
     if event.kind in {"undelivered", "bounced"}:
         act(practice_id, [trouble], now)
     elif event.kind == "complained":
@@ -117,6 +122,12 @@ def _stamp(practice_id: int, message_id: int, event: DeliveryEvent) -> None:
     )  # fmt: skip
 
 
+def lock(practice_id: int, troubles: Sequence[Trouble]) -> None:
+    """Take the locks that suppression will need, before any message row is changed: points first, as an inbound STOP does it."""
+    if troubles:
+        lock_points(practice_id, [trouble.contact_point_id for trouble in troubles])
+
+
 def act(practice_id: int, troubles: Sequence[Trouble], now: datetime) -> None:
     """Do what each code asks for: suppress through the ledger, stop the sender, or call a person."""
     for trouble in troubles:
@@ -125,8 +136,6 @@ def act(practice_id: int, troubles: Sequence[Trouble], now: datetime) -> None:
 
 
 def _opt_out(practice_id: int, trouble: Trouble, now: datetime) -> None:
-    from recare.consent import revoke as consent
-
     reason = f"provider code {trouble.code}"
     consent.revoke(
         practice_id, trouble.contact_point_id, ("sms", "call"), "provider", "provider", reason, _evidence(trouble), now
@@ -134,8 +143,6 @@ def _opt_out(practice_id: int, trouble: Trouble, now: datetime) -> None:
 
 
 def _blocked(practice_id: int, trouble: Trouble, now: datetime) -> None:
-    from recare.consent import revoke as consent
-
     reason = f"blocked, provider code {trouble.code}"
     consent.revoke(
         practice_id, trouble.contact_point_id, ("sms",), "provider", "provider", reason, _evidence(trouble), now
@@ -143,15 +150,11 @@ def _blocked(practice_id: int, trouble: Trouble, now: datetime) -> None:
 
 
 def _sms_incapable(practice_id: int, trouble: Trouble, now: datetime) -> None:
-    from recare.consent import revoke as consent
-
     consent.sms_incapable(practice_id, trouble.contact_point_id, _evidence(trouble), now)
     _ask(practice_id, "contact_update", 6, trouble, now, f"sms_incapable:{trouble.contact_point_id}")
 
 
 def _hard_bounce(practice_id: int, trouble: Trouble, now: datetime) -> None:
-    from recare.consent import revoke as consent
-
     consent.hard_bounce(practice_id, trouble.contact_point_id, _evidence(trouble), now)
     _ask(practice_id, "contact_update", 6, trouble, now, f"hard_bounce:{trouble.contact_point_id}")
 
@@ -235,8 +238,6 @@ def halt(practice_id: int, sender_id: int, reason: str, now: datetime) -> None:
 
 def _complaint(practice_id: int, trouble: Trouble, event: DeliveryEvent, now: datetime) -> None:
     """A complaint is an opt-out of all e-mail to the address (EML-05), and counts against the sender (EML-03)."""
-    from recare.consent import revoke as consent
-
     consent.complaint(practice_id, trouble.contact_point_id, f"{event.provider}:{event.event_id}", now)
     if trouble.sender_id is None:
         return

@@ -26,17 +26,18 @@ _NOBODY = Decision(
 
 def ask(practice_id: int, messages: Sequence[Waiting], now: datetime) -> list[Decision]:
     """Return one decision for each message, in order, by a fixed number of queries. Call it while their contact points are locked."""
-    known = [message for message in messages if message.patient_id is not None]
+    known = [waiting for waiting in messages if waiting.message.patient_id is not None]
     if not known:
         return [_NOBODY for _ in messages]
-    paid_by = _remuneration(practice_id, {message.version_id for message in known if message.version_id is not None})
-    asks = [_ask(message, paid_by) for message in known]
+    paid_by = _remuneration(practice_id, {waiting.enrolment.version_id for waiting in known if waiting.enrolment})
+    asks = [_ask(waiting, paid_by) for waiting in known]
     packs = load_packs()
     decided = iter([decide(context, packs, now) for context in contexts.load(practice_id, asks, now)])
-    return [_NOBODY if message.patient_id is None else next(decided) for message in messages]
+    return [_NOBODY if waiting.message.patient_id is None else next(decided) for waiting in messages]
 
 
-def _ask(message: Waiting, paid_by: dict[int, Any]) -> Ask:
+def _ask(waiting: Waiting, paid_by: dict[int, Any]) -> Ask:
+    message = waiting.message
     return Ask(
         patient_id=cast("int", message.patient_id),
         channel=cast("Channel", message.channel),
@@ -46,8 +47,8 @@ def _ask(message: Waiting, paid_by: dict[int, Any]) -> Ask:
         offer=message.offer,
         text=message.body_text,
         names_person=message.names_person,
-        remuneration="none" if message.version_id is None else paid_by.get(message.version_id, ""),
-        answers_person_at=message.answers_person_at,
+        remuneration=paid_by.get(waiting.enrolment.version_id, "") if waiting.enrolment else "none",
+        answers_person_at=waiting.answers_person_at,
         confirms_opt_out_at=message.confirms_opt_out_at,
     )
 
@@ -71,7 +72,7 @@ def note_reviews(practice_id: int, rulings: Sequence[Ruling], now: datetime) -> 
         verdicts = {reason["verdict"] for reason in ruling.reasons}
         if ruling.state == "withheld" and verdicts & {"review"} and "deny" not in verdicts:
             open_task(
-                practice_id, "send_review", 5, now, once_key=f"send_review:{ruling.message.id}", patient_id=ruling.message.patient_id,
-                contact_point_id=ruling.message.contact_point_id, subject_table="message", subject_id=ruling.message.id,
+                practice_id, "send_review", 5, now, once_key=f"send_review:{ruling.waiting.id}", patient_id=ruling.waiting.message.patient_id,
+                contact_point_id=ruling.waiting.message.contact_point_id, subject_table="message", subject_id=ruling.waiting.id,
                 detail={"codes": [reason["code"] for reason in ruling.reasons]},
             )  # fmt: skip

@@ -18,18 +18,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A queued message whose row and whose contact point this transaction has locked."""
-
+class _Message:
     id: int
     attempt: int
     channel: str
     message_class: str
     touch_id: int | None
     answers_event_id: int | None
+    enrolment_id: int | None
     patient_id: int | None
     contact_point_id: int
-    recipient: str
     subject: str
     body_text: str
     body_html: str
@@ -37,21 +35,51 @@ class Waiting:
     not_after: datetime
     names_person: bool
     confirms_opt_out_at: datetime | None
-    answers_person_at: datetime | None
     offer: str
-    version_id: int | None
-    enrolment_id: int | None
-    enrolment_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    id: int
+    address: str
+    held: bool
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Enrolment:
+    id: int
+    version_id: int
+    state: str
     stop_reason: str
-    point_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued message whose row and whose contact point this transaction has locked, and what its decision will rest on."""
+
+    message: _Message
+    point: _Point
+    enrolment: _Enrolment | None
     patient_version: str
+    answers_person_at: datetime | None
+
+    @property
+    def id(self) -> int:
+        """The message's id."""
+        return self.message.id
+
+    @property
+    def next_attempt(self) -> int:
+        """The number of the call that a claim is for."""
+        return self.message.attempt + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """What the claim decides about one message. ``reasons`` are plain data, as they are kept."""
 
-    message: Waiting
+    waiting: Waiting
     state: str
     reasons: Sequence[dict[str, Any]] = ()
     not_before: datetime | None = None
@@ -87,26 +115,86 @@ def lock_due(practice_id: int, channels: Sequence[str], now: datetime, limit: in
 
     Revocation and hold lock the same contact point: while one is under way the message is skipped, once it has committed the statements
     that follow see it. SKIP LOCKED on both rows makes a deadlock impossible. Held addresses stay queued, but an answer to the person's
-    own words may go; so do messages of a paused campaign stay.
+    own words may go; so do messages of a paused campaign stay. Every look-up is by key: a join planned before the first ANALYZE would
+    walk whole tables.
     """
-    return db.rows(
-        Waiting,
-        "SELECT m.id, m.attempt, m.channel, m.message_class, m.touch_id, m.answers_event_id, m.patient_id, m.contact_point_id, "
-        "p.address AS recipient, m.subject, m.body_text, m.body_html, m.list_unsubscribe, m.not_after, "
-        "m.names_person, m.confirms_opt_out_at, i.received_at AS answers_person_at, "
-        "coalesce(t.offer, '') AS offer, e.version_id, t.enrolment_id, coalesce(e.state, '') AS enrolment_state, "
-        "coalesce(e.stop_reason, '') AS stop_reason, p.xmin || p.ctid::text AS point_version, coalesce(a.xmin || a.ctid::text, '') AS patient_version "
-        "FROM message m JOIN contact_point p ON p.practice_id = m.practice_id AND p.id = m.contact_point_id "
-        "LEFT JOIN patient a ON a.practice_id = m.practice_id AND a.id = m.patient_id "
-        "LEFT JOIN touch t ON t.practice_id = m.practice_id AND t.id = m.touch_id "
-        "LEFT JOIN enrolment e ON e.practice_id = t.practice_id AND e.id = t.enrolment_id "
-        "LEFT JOIN campaign c ON c.practice_id = e.practice_id AND c.id = e.campaign_id "
-        "LEFT JOIN inbound_event i ON i.practice_id = m.practice_id AND i.id = m.answers_event_id "
-        "WHERE m.practice_id = %(practice)s AND m.state = 'queued' AND m.not_before <= %(now)s AND m.not_after > %(now)s "
-        "AND m.channel = ANY(%(channels)s) AND (p.held_at IS NULL OR m.answers_event_id IS NOT NULL) "
-        "AND coalesce(c.state, '') <> 'paused' "
-        "ORDER BY m.not_before, m.id LIMIT %(limit)s FOR NO KEY UPDATE OF m, p SKIP LOCKED",
-        practice=practice_id, channels=list(channels), now=now, limit=limit,
+    ids = _lock_messages(practice_id, channels, now, limit)
+    if not ids:
+        return []
+    points = _lock_points(practice_id, list(ids.values()))
+    return _read(practice_id, [message for message, point in ids.items() if point in points], points)
+
+
+def _lock_messages(practice_id: int, channels: Sequence[str], now: datetime, limit: int) -> dict[int, int]:
+    """Contact point by message, in the order in which they are due."""
+    return dict(
+        db.tuples(
+            "SELECT m.id, m.contact_point_id FROM message m WHERE m.practice_id = %(practice)s AND m.state = 'queued' "
+            "AND m.not_before <= %(now)s AND m.not_after > %(now)s AND m.channel = ANY(%(channels)s) "
+            "AND (m.campaign_id IS NULL OR m.campaign_id <> ALL(ARRAY("
+            "  SELECT id FROM campaign WHERE practice_id = %(practice)s AND state = 'paused'))) "
+            "AND (m.answers_event_id IS NOT NULL OR m.contact_point_id <> ALL(ARRAY("
+            "  SELECT id FROM contact_point WHERE practice_id = %(practice)s AND held_at IS NOT NULL))) "
+            "ORDER BY m.not_before, m.id LIMIT %(limit)s FOR NO KEY UPDATE OF m SKIP LOCKED",
+            practice=practice_id, channels=list(channels), now=now, limit=limit,
+        )
+    )  # fmt: skip
+
+
+def _lock_points(practice_id: int, point_ids: Sequence[int]) -> dict[int, _Point]:
+    found = db.rows(
+        _Point,
+        "SELECT id, address, held_at IS NOT NULL AS held, xmin || ctid::text AS version FROM contact_point "
+        "WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[]) FOR NO KEY UPDATE SKIP LOCKED",
+        practice=practice_id, ids=sorted(set(point_ids)),
+    )  # fmt: skip
+    return {point.id: point for point in found}
+
+
+def _read(practice_id: int, message_ids: Sequence[int], points: dict[int, _Point]) -> list[Waiting]:
+    """Read locked messages and what they hang on, in the order given."""
+    rows = db.rows(
+        _Message,
+        "SELECT id, attempt, channel, message_class, touch_id, answers_event_id, enrolment_id, patient_id, contact_point_id, subject, "
+        "body_text, body_html, list_unsubscribe, not_after, names_person, confirms_opt_out_at, offer FROM message "
+        "WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[])",
+        practice=practice_id, ids=list(message_ids),
+    )  # fmt: skip
+    messages = {row.id: row for row in rows}
+    enrolments = _enrolments(practice_id, [row.enrolment_id for row in rows if row.enrolment_id])
+    patients = _by_id(practice_id, "xmin || ctid::text", "patient", [row.patient_id for row in rows if row.patient_id])
+    events = _by_id(
+        practice_id, "received_at", "inbound_event", [row.answers_event_id for row in rows if row.answers_event_id]
+    )
+    return [
+        Waiting(
+            message=row, point=points[row.contact_point_id], enrolment=enrolments.get(row.enrolment_id or 0),
+            patient_version=patients.get(row.patient_id or 0, ""), answers_person_at=events.get(row.answers_event_id or 0),
+        )
+        for message_id in message_ids
+        if (row := messages[message_id]).answers_event_id or not points[row.contact_point_id].held
+    ]  # fmt: skip
+
+
+def _enrolments(practice_id: int, ids: Sequence[int]) -> dict[int, _Enrolment]:
+    if not ids:
+        return {}
+    found = db.rows(
+        _Enrolment,
+        "SELECT id, version_id, state, stop_reason FROM enrolment WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[])",
+        practice=practice_id, ids=list(ids),
+    )  # fmt: skip
+    return {enrolment.id: enrolment for enrolment in found}
+
+
+def _by_id(practice_id: int, what: str, table: str, ids: Sequence[int]) -> dict[int, Any]:
+    if not ids:
+        return {}
+    return dict(
+        db.tuples(
+            f"SELECT id, {what} FROM {table} WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[])",
+            practice=practice_id, ids=list(ids),
+        )
     )  # fmt: skip
 
 
@@ -125,7 +213,7 @@ def rule(practice_id: int, rulings: Sequence[Ruling], worker: str, now: datetime
         "AS r (id, state, reasons, not_before, sender_id) "
         "WHERE m.practice_id = %(practice)s AND m.id = r.id AND m.state = 'queued'",
         practice=practice_id, now=now, worker=worker,
-        ids=[ruling.message.id for ruling in rulings],
+        ids=[ruling.waiting.id for ruling in rulings],
         states=[ruling.state for ruling in rulings],
         reasons=[json.dumps(list(ruling.reasons), default=str) for ruling in rulings],
         times=[ruling.not_before for ruling in rulings],
@@ -133,14 +221,14 @@ def rule(practice_id: int, rulings: Sequence[Ruling], worker: str, now: datetime
     )  # fmt: skip
 
 
-def may_go(practice_id: int, message: Waiting, worker: str) -> bool:
+def may_go(practice_id: int, waiting: Waiting, worker: str) -> bool:
     """Take the last look, immediately before the provider is called: see ``message_may_go`` in schema.sql."""
     with db.scope(practice_id):
         return bool(
             db.value(
                 "SELECT message_may_go(%(practice)s, %(message)s, %(worker)s, %(attempt)s::smallint, %(point)s, %(patient)s)",
-                practice=practice_id, message=message.id, worker=worker, attempt=message.attempt + 1,
-                point=message.point_version, patient=message.patient_version,
+                practice=practice_id, message=waiting.id, worker=worker, attempt=waiting.next_attempt,
+                point=waiting.point.version, patient=waiting.patient_version,
             )
         )  # fmt: skip
 
@@ -180,5 +268,5 @@ def give_back(practice_id: int, messages: Sequence[Waiting], worker: str, until:
         "WHERE m.practice_id = %(practice)s AND m.id = s.id AND m.attempt = s.attempt AND m.claimed_by = %(worker)s "
         "AND m.state = 'sending'",
         practice=practice_id, worker=worker, until=until,
-        ids=[message.id for message in messages], attempts=[message.attempt + 1 for message in messages],
+        ids=[message.id for message in messages], attempts=[message.next_attempt for message in messages],
     )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -31,7 +31,6 @@ SETTLE_EVERY: Final = 1.0
 """Seconds after which finished calls are written, so that a slow provider's results do not wait for the batch."""
 BATCH_SECONDS: Final = 60.0
 """After so long the rest of a batch goes back: the decision it rests on is no longer fresh."""
-_ENDED = {"stopped"}
 
 log = structlog.get_logger()
 
@@ -57,10 +56,10 @@ def send_batch(practice_id: int, now: datetime, limit: int = 100, worker: str = 
     batch = claim(practice_id, now, limit, worker)
     by_sender: dict[int, list[Waiting]] = defaultdict(list)
     found = {sender.id: sender for _, sender in batch.items}
-    for message, sender in batch.items:
-        by_sender[sender.id].append(message)
-    for sender_id, messages in by_sender.items():
-        dispatch(batch, found[sender_id], messages, now)
+    for waiting, sender in batch.items:
+        by_sender[sender.id].append(waiting)
+    for sender_id, claimed in by_sender.items():
+        dispatch(batch, found[sender_id], claimed, now)
     return batch.decided
 
 
@@ -75,40 +74,41 @@ def claim(practice_id: int, now: datetime, limit: int, worker: str) -> Batch:
         decisions = gate.ask(practice_id, locked, now)
         rulings = [
             ruling
-            for message, decision in zip(locked, decisions, strict=True)
-            if (ruling := _ruling(message, decision, ready[message.channel])) is not None
+            for waiting, decision in zip(locked, decisions, strict=True)
+            if (ruling := _ruling(waiting, decision, ready[waiting.message.channel])) is not None
         ]
         outbox.rule(practice_id, rulings, worker, now)
         gate.note_reviews(practice_id, rulings, now)
-    items = tuple((ruling.message, ready[ruling.message.channel]) for ruling in rulings if ruling.state == "sending")
+    items = tuple(
+        (ruling.waiting, ready[ruling.waiting.message.channel]) for ruling in rulings if ruling.state == "sending"
+    )
     return Batch(practice_id, worker, items, expired + len(rulings))
 
 
 def _one_a_point(messages: list[Waiting]) -> list[Waiting]:
     """The first message of each address; a second waits until the first counts in its history (FRQ-01)."""
     first: dict[int, Waiting] = {}
-    for message in messages:
-        first.setdefault(message.contact_point_id, message)
+    for waiting in messages:
+        first.setdefault(waiting.point.id, waiting)
     return list(first.values())
 
 
-def _ruling(message: Waiting, decision: Decision, sender: Sender) -> Ruling | None:
+def _ruling(waiting: Waiting, decision: Decision, sender: Sender) -> Ruling | None:
     """Return what becomes of a message; None leaves it queued as it is."""
-    if message.enrolment_state in _ENDED:
-        code = message.stop_reason or "stopped"
-        return Ruling(
-            message, "cancelled", [{"code": "ENROLMENT_ENDED", "rule": "ENG-02", "verdict": "deny", "detail": code}]
-        )
+    enrolment = waiting.enrolment
+    if enrolment is not None and enrolment.state == "stopped":
+        ended = {"code": "ENROLMENT_ENDED", "rule": "ENG-02", "verdict": "deny", "detail": enrolment.stop_reason}
+        return Ruling(waiting, "cancelled", [ended])
     reasons = [as_data(reason) for reason in decision.reasons]
     if decision.allowed:
         allowed = {"code": "ALLOWED", "rule": "ENG-02", "verdict": "allow", "pack": decision.pack}
-        return Ruling(message, "sending", [allowed], sender_id=sender.id)
+        return Ruling(waiting, "sending", [allowed], sender_id=sender.id)
     if decision.verdict == "delay":
-        late = decision.until is not None and decision.until >= message.not_after
-        return Ruling(message, "expired" if late else "queued", reasons, not_before=decision.until)
+        late = decision.until is not None and decision.until >= waiting.message.not_after
+        return Ruling(waiting, "expired" if late else "queued", reasons, not_before=decision.until)
     if decision.waits_for_practice:
         return None
-    return Ruling(message, "withheld", reasons)
+    return Ruling(waiting, "withheld", reasons)
 
 
 def as_data(reason: Reason) -> dict[str, Any]:
@@ -134,12 +134,12 @@ def dispatch(batch: Batch, sender: Sender, messages: Sequence[Waiting], now: dat
     with contextlib.closing(transport):
         results: list[tuple[Waiting, Result]] = []
         settled_at = started_at = time.monotonic()
-        for number, message in enumerate(messages):
-            result = call(batch, sender, transport, message, now)
+        for number, waiting in enumerate(messages):
+            result = call(batch, sender, transport, waiting, now)
             if result is None:
                 continue
-            results.append((message, result))
-            halts = codes.meaning(message.channel, result.code).step == "halt_sender" and result.outcome == "refused"
+            results.append((waiting, result))
+            halts = result.outcome == "refused" and codes.meaning(sender.channel, result.code).step == "halt_sender"
             if halts or time.monotonic() - started_at > BATCH_SECONDS:
                 write(batch, sender, results, now)
                 rest = messages[number + 1 :]
@@ -154,18 +154,19 @@ def dispatch(batch: Batch, sender: Sender, messages: Sequence[Waiting], now: dat
     log.debug("sent", practice=practice_id, worker=worker, messages=len(messages))
 
 
-def call(batch: Batch, sender: Sender, transport: Transport, message: Waiting, now: datetime) -> Result | None:
+def call(batch: Batch, sender: Sender, transport: Transport, waiting: Waiting, now: datetime) -> Result | None:
     """Take the last look and call the provider; None when the message went back to the queue instead."""
-    if not outbox.may_go(batch.practice_id, message, batch.worker):
-        _return(batch, [message])
+    if not outbox.may_go(batch.practice_id, waiting, batch.worker):
+        _return(batch, [waiting])
         return None
-    return transport.send(_outgoing(batch.practice_id, sender, message), now)
+    return transport.send(_outgoing(batch.practice_id, sender, waiting), now)
 
 
-def _outgoing(practice_id: int, sender: Sender, message: Waiting) -> Outgoing:
+def _outgoing(practice_id: int, sender: Sender, waiting: Waiting) -> Outgoing:
+    message = waiting.message
     return Outgoing(
         our_id=our_id(practice_id, message.id), practice_id=practice_id, channel=message.channel, sender=sender.address,
-        sender_name=sender.name, reply_to=sender.reply_to or sender.address, recipient=message.recipient,
+        sender_name=sender.name, reply_to=sender.reply_to or sender.address, recipient=waiting.point.address,
         subject=message.subject, text=message.body_text, html=message.body_html, list_unsubscribe=message.list_unsubscribe,
     )  # fmt: skip
 
@@ -175,31 +176,33 @@ def write(batch: Batch, sender: Sender, results: Sequence[tuple[Waiting, Result]
     if not results:
         return
     settlements, troubles = [], []
-    for message, result in results:
-        settlement = settlement_of(message, result, sender.provider, now)
+    for waiting, result in results:
+        settlement = settlement_of(waiting, result, sender.provider, now)
         settlements.append(settlement)
         if result.outcome == "refused":
-            troubles.append(deliveries.Trouble(message.id, message.channel, message.contact_point_id, message.patient_id, sender.id, result.code, settlement.state))  # fmt: skip
+            troubles.append(
+                deliveries.Trouble(
+                    waiting.id, sender.channel, waiting.point.id, waiting.message.patient_id, sender.id, result.code, settlement.state
+                )
+            )  # fmt: skip
     with db.scope(batch.practice_id):
+        deliveries.lock(batch.practice_id, troubles)
         outbox.settle(batch.practice_id, settlements, batch.worker, now)
         deliveries.act(batch.practice_id, troubles, now)
 
 
-def settlement_of(message: Waiting, result: Result, provider: str, now: datetime) -> Settlement:
+def settlement_of(waiting: Waiting, result: Result, provider: str, now: datetime) -> Settlement:
     """Return the row's next state after a call: only what was surely not accepted is tried again, through all gates."""
-    attempt = message.attempt + 1
-    ended = Settlement(message.id, attempt, "failed", provider, result.ref, result.code)
-    if result.outcome == "accepted":
-        return Settlement(message.id, attempt, "sent", provider, result.ref, result.code)
-    if result.outcome == "unknown":
-        return Settlement(message.id, attempt, "unknown", provider, result.ref, result.code)
-    meaning = codes.meaning(message.channel, result.code, retryable=result.retryable)
+    attempt = waiting.next_attempt
+    state = {"accepted": "sent", "unknown": "unknown", "refused": "failed"}[result.outcome]
+    ended = Settlement(waiting.id, attempt, state, provider, result.ref, result.code)
+    if result.outcome != "refused":
+        return ended
+    meaning = codes.meaning(waiting.message.channel, result.code, retryable=result.retryable)
     if meaning.retry_after is None or attempt >= meaning.tries:
         return ended
     again = now + meaning.retry_after * 2 ** min(attempt - 1, 5)
-    if again >= message.not_after:
-        return ended
-    return Settlement(message.id, attempt, "queued", provider, result.ref, result.code, again)
+    return ended if again >= waiting.message.not_after else replace(ended, state="queued", not_before=again)
 
 
 def _halt(batch: Batch, sender: Sender, rest: Sequence[Waiting], reason: str, now: datetime) -> None:

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from recare.practices.practice import Practice
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
+_PURPOSES: Final = {
+    "opt_out_confirmation": "opt_out",
+    "help_reply": "help",
+    "opt_in_prompt": "opt_in",
+}
 SHIPPED_BY: Final = "shipped"
+_COMPILE: Final = mrml.RenderOptions(
+    fonts={}
+)  # the default loads its fonts from Google, which tells Google who reads (L22)
 _CLASSES: Final = ("A", "R", "P", "T", "S")
 
 
@@ -100,12 +108,24 @@ def check(draft: Draft, practice: Practice) -> Checked:
     html, broken = _compiled(draft)
     classified = message_class.detect(f"{draft.subject}\n{draft.body}\n{draft.mjml}", draft.message_class)
     fields = frozenset().union(*(clearance.fields_of(source) for source in (draft.subject, draft.body, draft.mjml)))
-    found += broken + list(lint(draft.body, lint_context(practice, draft.channel, classified.message_class, draft.language, subject=draft.subject, html=draft.mjml, rendered=False)))  # fmt: skip
+    found += broken
+    for markup in dict.fromkeys((draft.mjml, html)):  # as written, and as it will be seen
+        more = {"subject": draft.subject, "html": markup, "rendered": False, "purpose": _purpose(draft)}
+        found += lint(
+            draft.body, lint_context(practice, draft.channel, classified.message_class, draft.language, **more)
+        )
     if classified.message_class not in _CLASSES:
         found.append(_billing(classified.because))
     return Checked(
         html, classified.message_class, classified.because, tuple(sorted(fields)), tuple(dict.fromkeys(found))
     )
+
+
+def _purpose(draft: Draft) -> str:
+    """What an answer is for, by its slug: each has rules of its own (L21)."""
+    if draft.slug == "portal_notice":
+        return "portal_notice" if draft.channel == "sms" else ""
+    return _PURPOSES.get(draft.slug, "")
 
 
 def save_version(practice_id: int, draft: Draft, actor: str, now: datetime) -> Version:
@@ -166,7 +186,7 @@ def _compiled(draft: Draft) -> tuple[str, list[Finding]]:
     if not draft.mjml:
         return "", []
     try:
-        html = mrml.to_html(draft.mjml).content
+        html = mrml.to_html(draft.mjml, None, _COMPILE).content
         clearance.parse(html, html=True)
     except Exception as error:  # noqa: BLE001  # the compiler raises plain errors of several kinds
         why = "What cannot be compiled looks broken in every mailbox."

@@ -66,7 +66,7 @@ def make_message(case: Case, channel: str = "sms", point: dict[str, Any] | None 
     practice = case.practice_id
     patient = factories.make_patient(practice)
     address = "" if channel == "sms" else f"patient{patient}@example.com"
-    levels = {"sms_level": 2, "email_level": 2, "last_confirmed_on": NOW.date()} | (point or {})
+    levels: dict[str, Any] = {"sms_level": 2, "email_level": 2, "last_confirmed_on": NOW.date()} | (point or {})
     where = factories.make_point(practice, patient, address, **levels)
     touch = make_touch(case, patient, where, channel=channel)
     fields = {

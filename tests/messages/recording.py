@@ -33,7 +33,7 @@ class Recorder:
     def __init__(self, file: Path, delay: float = 0.0, chaos: float = 0.0) -> None:
         self._file, self._delay, self._chaos = file, delay, chaos
 
-    def send(self, outgoing: Outgoing, now: datetime) -> Result:
+    def send(self, outgoing: Outgoing, now: datetime) -> Result:  # noqa: ARG002
         fault = faults.get(outgoing.recipient)
         result = fault(outgoing) if callable(fault) else fault
         roll = random.random() if self._chaos else 1.0

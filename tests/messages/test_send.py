@@ -41,7 +41,7 @@ def address(case: outbox.Case, message_id: int) -> str:
 
 
 def go(case: outbox.Case, **more: Any) -> int:
-    return send.send_batch(case.practice_id, **({"now": NOW, "worker": "w1"} | more))
+    return send.send_batch(case.practice_id, more.get("now", NOW), worker="w1")
 
 
 def test_a_message_goes_out_once_and_the_row_says_so(case: outbox.Case, file: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_time_out_is_unknown_and_never_sent_again(case: outbox.Case, file: Pat
 
 @pytest.mark.parametrize(("arrived", "state"), [(True, "sent"), (False, "failed")])
 def test_what_a_dead_worker_left_is_settled_by_asking_the_provider(
-    case: outbox.Case, file: Path, arrived: bool, state: str
+    case: outbox.Case, file: Path, *, arrived: bool, state: str
 ) -> None:
     message = outbox.make_message(case)
     send.claim(case.practice_id, NOW, 10, "w1")
