@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from recare.bookings.schedule import Opening
 
 SOURCE: Final = "recare"
-ENTER_TASK: Final = "booking_request"
+ENTER_TASK: Final = "enter_booking"
 SAME_VISIT: Final = timedelta(minutes=15)
 
 

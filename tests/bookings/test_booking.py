@@ -72,14 +72,14 @@ def test_a_booking_is_seen_by_every_gate_and_asks_the_front_desk_to_enter_it(cli
     patient = make_patient(clinic.practice.id)
     made = booked(clinic, patient)
     assert (made.state, next_visit(clinic, patient)) == ("booked", made.starts_at)
-    assert open_tasks(clinic) == ["booking_request"]
+    assert open_tasks(clinic) == ["enter_booking"]
     assert db.value(
         "SELECT true FROM patient_change WHERE practice_id = %(p)s AND patient_id = %(i)s",
         p=clinic.practice.id,
         i=patient,
     )
     assert book.confirm(clinic.practice.id, made.id, LATER) == made
-    assert open_tasks(clinic) == ["booking_request"]
+    assert open_tasks(clinic) == ["enter_booking"]
 
 
 def test_a_hold_that_ran_out_while_the_patient_was_reading_is_taken_anew_when_the_time_is_still_free(
@@ -138,7 +138,7 @@ def test_moving_swaps_one_visit_for_another(clinic: Clinic) -> None:
     assert (new.calendar_uid, new.sequence) == (old.calendar_uid, 1)
     assert next_visit(clinic, patient) == new.starts_at
     assert old.opening in clinic.openings()
-    assert open_tasks(clinic) == ["booking_request"]
+    assert open_tasks(clinic) == ["enter_booking"]
     with pytest.raises(Gone):
         book.move(clinic.practice.id, old.id, clinic.openings()[6], NOW)
 
