@@ -10,7 +10,7 @@ WITH place AS MATERIALIZED (
         timestamptz '2026-01-01 00:00+00' AT TIME ZONE tz - timestamp '2025-12-31 22:00' AS late
     FROM practice WHERE id = ANY(%(practices)s::bigint[])
 ), event AS (
-    SELECT practice_id, patient_id, done_on AS day, fee_cents, care
+    SELECT practice_id, patient_id, done_on AS day, CASE WHEN care < 8192 THEN fee_cents ELSE 0 END AS fee_cents, care  -- a missed visit's fee is no production
     FROM procedure
     WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
         AND care <> 0
@@ -90,7 +90,7 @@ WITH place AS MATERIALIZED (
         min(CASE payer_class WHEN 'medicaid' THEN 1 WHEN 'chip' THEN 2 WHEN 'medicare' THEN 3 WHEN 'tricare' THEN 4 WHEN 'commercial' THEN 5
             WHEN 'membership' THEN 6 WHEN 'self_pay' THEN 7 ELSE 8 END) AS strictest,
         min(ARRAY[coalesce(date '2000-01-01' - ends_on, -99999), ordinal, id, renews_month,
-            greatest(annual_max_cents - coalesce(used_cents, 0), 0)]) FILTER (WHERE payer_class NOT IN ('self_pay', 'membership')) AS benefit
+            annual_max_cents - least(coalesce(used_cents, 0), annual_max_cents)]) FILTER (WHERE payer_class NOT IN ('self_pay', 'membership')) AS benefit
     FROM coverage
     WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
     GROUP BY practice_id, patient_id
