@@ -53,7 +53,7 @@ def _one(practice_id: int, event_id: int, now: datetime) -> bool:
         with db.scope(practice_id):
             return apply_event(practice_id, event_id, now) is not None
     except Exception as error:  # noqa: BLE001  # one event that breaks the rules must not hold up everybody's STOP behind it
-        log.warning("inbound event set aside", event=event_id, error=type(error).__name__)
+        log.warning("inbound event set aside", inbound_event=event_id, error=type(error).__name__)
     with db.scope(practice_id):
         found = situation.claim(practice_id, event_id)
         if found is None:
