@@ -1,0 +1,183 @@
+"""The status resolver (D4): why a patient is not simply "inactive", in one word that gates and people understand.
+
+Practices use "Inactive" and "Archived" for people who lapsed, moved, died, were dismissed or owe money alike, so a naive inactive list
+contacts exactly the wrong people. What the chart says decides; where it says nothing, a person is asked and nobody is messaged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from recare.base import db
+from recare.patients import changes
+
+BAD_DEBT_WORDS: Final = ("collection", "bad debt", "write off", "writeoff", "bankrupt")
+PAUSING: Final = frozenset(
+    {"dismissed", "deceased"}
+)  # never lifted by an import, only by a person with a reason (PAT-01)
+_CHUNK: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What the resolver reads. ``reason`` is the practice system's own status word; ``ever_seen``: there is a visit in the chart."""
+
+    id: int
+    status: str
+    pms_status: str = ""
+    note_flags: tuple[str, ...] = ()
+    billing_class: str = ""
+    hold: str = ""
+    cannot_schedule: bool = False
+    merged: bool = False
+    deceased_on: date | None = None
+    dismissed_on: date | None = None
+    ever_seen: bool = False
+    standing: str = ""
+    standing_set_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The resolver's word ('' = an ordinary patient) and why."""
+
+    word: str
+    why: str
+
+
+def resolve(chart: Chart) -> Standing:
+    """Return where a patient stands: '', lapsed, moved, transferred, dismissed, deceased, bad_debt, scheduling_restricted, disputed,
+    merged, gone or unknown. The gravest finding wins; dismissed stays dismissed whatever a later export says.
+    """
+    status, flags = chart.status, chart.note_flags
+    word = chart.pms_status.lower()
+    if status == "deceased" or chart.deceased_on or "deceased" in flags:
+        return Standing(
+            "deceased", "the chart says so" if status == "deceased" or chart.deceased_on else "a note says so"
+        )
+    if chart.standing == "dismissed" or chart.dismissed_on or "dismiss" in word or "dismissed" in flags:
+        return Standing(
+            "dismissed", "a note says so" if "dismissed" in flags else "dismissed before; only a person takes that back"
+        )
+    if chart.merged or "merged" in flags:
+        return Standing("merged", "this chart was merged into another one")
+    if "transfer" in word or "transferred" in flags:
+        return Standing("transferred", "records went to another dentist")
+    if "moved" in word or "moved" in flags:
+        return Standing("moved", "moved away")
+    if "legal" in flags or chart.hold in {"legal", "dispute", "complaint"}:
+        return Standing("disputed", "a dispute or complaint is open")
+    if any(part in chart.billing_class.lower() for part in BAD_DEBT_WORDS):
+        return Standing("bad_debt", "the account is in collections")
+    if chart.cannot_schedule:
+        return Standing("scheduling_restricted", "the practice does not book this patient")
+    return _by_status(chart)
+
+
+def _by_status(chart: Chart) -> Standing:
+    if chart.status in {"deleted", "non_patient"}:
+        return Standing(
+            "gone", "deleted in the practice system" if chart.status == "deleted" else "was never a patient"
+        )
+    if chart.status == "inactive":  # set by hand in every practice system, so our own dates decide (pms-data trap 17)
+        return (
+            Standing("lapsed", "set to inactive, nothing says why")
+            if chart.ever_seen
+            else Standing("unknown", "inactive and never seen")
+        )
+    if chart.status == "archived":
+        return Standing("unknown", "archived, nothing says why")
+    if chart.status == "unknown":
+        return Standing("unknown", "the practice system's status is not known here")
+    return Standing("", "an ordinary patient")
+
+
+_SELECT: Final = (
+    "SELECT p.id, p.status, p.pms_status, p.note_flags, p.billing_class, p.hold, p.cannot_schedule, p.merged_into_id IS NOT NULL AS merged, "
+    "p.deceased_on, p.dismissed_on, p.last_visit_stated_on IS NOT NULL OR p.first_visit_on IS NOT NULL OR p.id IN (SELECT patient_id FROM "
+    "appointment WHERE practice_id = %(practice)s AND patient_id = ANY(%(ids)s) AND status = 'completed') OR p.id IN (SELECT patient_id FROM "
+    "procedure WHERE practice_id = %(practice)s AND patient_id = ANY(%(ids)s) AND status = 'completed') AS ever_seen, p.standing, p.standing_set_by "
+    "FROM patient p WHERE p.practice_id = %(practice)s AND p.id = ANY(%(ids)s)"
+)
+
+
+def apply(practice_id: int, query: str, now: datetime, **params: object) -> int:
+    """Resolve the patients whose ids ``query`` (SQL of our own) selects and store what has changed; return how many changed.
+
+    What a person has set stays, except that death and dismissal are always heard. An unknown standing opens one task.
+    """
+    ids, changed = db.values(query, practice=practice_id, **params), 0
+    for start in range(0, len(ids), _CHUNK):
+        charts = db.rows(_Row, _SELECT, practice=practice_id, ids=ids[start : start + _CHUNK])
+        changed += _store(practice_id, [row.chart() for row in charts], now)
+    return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: int
+    status: str
+    pms_status: str
+    note_flags: list[str]
+    billing_class: str
+    hold: str
+    cannot_schedule: bool
+    merged: bool
+    deceased_on: date | None
+    dismissed_on: date | None
+    ever_seen: bool
+    standing: str
+    standing_set_by: str
+
+    def chart(self) -> Chart:
+        return Chart(
+            **{name: getattr(self, name) for name in self.__slots__ if name != "note_flags"},
+            note_flags=tuple(self.note_flags),
+        )
+
+
+def _store(practice_id: int, charts: list[Chart], now: datetime) -> int:
+    found = [(chart, resolve(chart)) for chart in charts]
+    new = [
+        (chart.id, standing)
+        for chart, standing in found
+        if standing.word != chart.standing and (chart.standing_set_by in {"", "rules"} or standing.word in PAUSING)
+    ]
+    if not new:
+        return 0
+    ids, words = [patient for patient, _ in new], [standing.word for _, standing in new]
+    db.run(
+        "UPDATE patient p SET standing = s.word, standing_set_by = CASE WHEN s.word = '' THEN '' ELSE 'rules' END, dismissed_on = CASE WHEN "
+        "s.word = 'dismissed' THEN coalesce(p.dismissed_on, %(today)s) ELSE p.dismissed_on END "
+        "FROM unnest(%(ids)s::bigint[], %(words)s::text[]) AS s (id, word) WHERE p.practice_id = %(practice)s AND p.id = s.id",
+        practice=practice_id, ids=ids, words=words, today=now.date(),
+    )  # fmt: skip
+    _ask(practice_id, [(patient, standing.why) for patient, standing in new if standing.word == "unknown"], now)
+    changes.mark(practice_id, ids)
+    return len(new)
+
+
+def _ask(practice_id: int, unknown: list[tuple[int, str]], now: datetime) -> None:
+    """Open one task for each patient of whom nobody knows where they stand."""
+    db.run(
+        "INSERT INTO task (practice_id, kind, urgency, patient_id, detail, once_key, created_at) SELECT %(practice)s, 'standing', 7, u.id, "
+        "jsonb_build_object('why', u.why), 'standing:' || u.id, %(now)s FROM unnest(%(ids)s::bigint[], %(whys)s::text[]) AS u (id, why) "
+        "ON CONFLICT (practice_id, once_key) DO NOTHING",
+        practice=practice_id, ids=[patient for patient, _ in unknown], whys=[why for _, why in unknown], now=now,
+    )  # fmt: skip
+
+
+def set_by_person(practice_id: int, patient_id: int, word: str, actor: str, now: datetime) -> None:
+    """Record where a patient stands by a person's word, which imports then keep; closes the question about it."""
+    db.run(
+        "UPDATE patient SET standing = %(word)s, standing_set_by = %(actor)s WHERE practice_id = %(practice)s AND id = %(patient)s",
+        practice=practice_id, patient=patient_id, word=word, actor=actor,
+    )  # fmt: skip
+    db.run(
+        "UPDATE task SET done_at = %(now)s, done_by = %(actor)s, outcome = %(word)s WHERE practice_id = %(practice)s "
+        "AND once_key = %(key)s AND done_at IS NULL",
+        practice=practice_id, key=f"standing:{patient_id}", word=word, actor=actor, now=now,
+    )  # fmt: skip
+    changes.mark(practice_id, [patient_id])

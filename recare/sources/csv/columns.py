@@ -1,0 +1,127 @@
+"""The first pass over a file: what a whole column proves. Order of dates, numeric codes, lost ids; and a guess at unknown columns."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from recare.sources.csv import contacts, dates, values
+from recare.sources.csv.dates import Order, Shape
+from recare.sources.csv.reading import Layout, Oddities, UnreadableError, chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+DATE_KINDS: Final = frozenset({"date", "past_date", "birthdate", "moment"})
+ID_KINDS: Final = frozenset({"id", "ref"})
+CODED_KINDS: Final = frozenset({"patient_status", "answer"})
+_SAMPLE: Final = 2000  # rows from which an unknown column is guessed
+
+
+class Shapes(dict[str, Shape]):
+    """Remembers the shape of each date already seen: a practice has few different days."""
+
+    def __missing__(self, raw: str) -> Shape:
+        if len(self) > 50_000:
+            self.clear()
+        text = values.clean(raw)
+        found = self[raw] = Shape.EMPTY if values.is_null(text) else dates.shape(text)
+        return found
+
+
+@dataclass(slots=True)
+class Column:
+    """What is known of one mapped column after the first pass."""
+
+    order: Order = Order.MDY
+    how: str = "header"
+    rejected: str = ""  # rule
+    numeric: bool = True
+    has_two: bool = False
+    shapes: Counter[Shape] = field(default_factory=Counter)
+    scientific: bool = False
+
+
+@dataclass(slots=True)
+class Survey:
+    """The first pass over one file. ``suggestions``: what an unmapped column looks like; it is never used without a person."""
+
+    rows: int
+    columns: dict[int, Column]
+    suggestions: dict[int, str]
+
+
+def survey(path: Path, layout: Layout) -> Survey:
+    """Read a file once and decide every mapped column. Raises UnreadableError when a column the file cannot do without is lost."""
+    columns = {place: Column() for place in layout.mapping}
+    dated = {place: Shapes() for place, found in layout.mapping.items() if found.kind in DATE_KINDS}
+    rows, samples = 0, {place: Counter[str]() for place in range(len(layout.headers)) if place not in layout.mapping}
+    for chunk in chunks(path, layout, Oddities()):
+        for place, shapes in dated.items():
+            columns[place].shapes.update(map(shapes.__getitem__, chunk.columns[place]))
+        _look_at_codes(layout, columns, chunk.columns)
+        if rows < _SAMPLE:
+            for place, sample in samples.items():
+                sample.update(map(values.clean, chunk.columns[place][:_SAMPLE]))
+        rows += len(chunk.numbers)
+    for place, column in columns.items():
+        _conclude(path, layout, place, column)
+    return Survey(rows, columns, {place: guess for place, sample in samples.items() if (guess := looks_like(sample))})
+
+
+def _look_at_codes(layout: Layout, columns: dict[int, Column], cells: list[tuple[str, ...]]) -> None:
+    for place, found in layout.mapping.items():
+        column = columns[place]
+        if found.kind in ID_KINDS and not column.scientific:
+            joined = "\n".join(cells[place])
+            column.scientific = ("E+" in joined or "e+" in joined) and any(map(values.is_scientific, cells[place]))
+        elif found.kind in CODED_KINDS:
+            distinct = {values.clean(cell) for cell in set(cells[place])}
+            column.numeric = column.numeric and all(text.isdigit() or values.is_null(text) for text in distinct)
+            column.has_two = column.has_two or "2" in distinct
+
+
+def _conclude(path: Path, layout: Layout, place: int, column: Column) -> None:
+    found = layout.mapping[place]
+    if column.scientific:
+        column.rejected, column.how = "ids_lost_digits", "rejected: a spreadsheet rounded the numbers"
+    if found.kind in DATE_KINDS:
+        decision = dates.decide(column.shapes)
+        if decision.order is None:
+            column.rejected, column.how = "column_mixes_orders", f"rejected: {decision.why}"
+        else:
+            column.order, column.how = decision.order, f"header; {decision.order}, for {decision.why}"
+    if column.rejected and _cannot_do_without(layout, place):
+        raise UnreadableError(
+            f"{path.name}, column '{layout.headers[place]}': {column.how.removeprefix('rejected: ')}. The file cannot be imported without "
+            "this column. Export it again straight from the practice system, with dates as year-month-day."
+        )
+
+
+def _cannot_do_without(layout: Layout, place: int) -> bool:
+    found = layout.mapping[place]
+    if found.required:
+        return True
+    names = {other.name for where, other in layout.mapping.items() if where != place}
+    return any(found.name in group and not names & set(group) for group in layout.kind.needs)
+
+
+def looks_like(sample: Counter[str]) -> str:
+    """Return what most values of an unmapped column look like, or ''. Only a suggestion: consent is never guessed."""
+    texts = {text: count for text, count in sample.items() if not values.is_null(text)}
+    total = sum(texts.values())
+    if total < 5:
+        return ""
+    tests: tuple[tuple[str, Callable[[str], object]], ...] = (
+        ("e-mail addresses", contacts.emails),
+        ("telephone numbers", contacts.telephones),
+        ("procedure codes", re.compile(r"D\d{4}(\.\w+)?$").match),
+        ("dates", lambda text: dates.shape(text) not in {Shape.BAD, Shape.EMPTY} and not text.isdigit()),
+    )
+    for name, test in tests:
+        if sum(count for text, count in texts.items() if test(text)) >= 0.8 * total:
+            return name
+    return ""

@@ -1,0 +1,170 @@
+"""How staged columns become columns of the chart: one expression each, and which staged fields it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+HYGIENE_CODES: Final = r"\mD(?:11[12]0|4910|4341|4342|4346|4355)\M"  # category rule of our own: cleanings and gum care
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A chart column. It is written only when the file states one of ``needs`` (empty: always). ``kept``: the expression that an
+    existing row gets instead, ``t`` being that row and ``s`` the new one; it guards what an import must never widen.
+    """
+
+    name: str
+    value: str
+    needs: tuple[str, ...] = ()
+    kept: str = ""
+
+
+def _c(name: str, value: str, needs: str = "", kept: str = "") -> Column:
+    return Column(name, value, tuple(needs.split()), kept)
+
+
+def _same(names: str) -> tuple[Column, ...]:
+    return tuple(_c(name, f"s.{name}", name) for name in names.split())
+
+
+def _texts(names: str) -> tuple[Column, ...]:
+    return tuple(_c(name, f"coalesce(s.{name}, '')", name) for name in names.split())
+
+
+_REFERENCE: Final = "LEFT JOIN {table} {alias} ON {alias}.practice_id = %(practice)s AND {alias}.source = %(source)s AND {alias}.source_key = s.{key}"
+_PATIENT_OF: Final = (
+    "JOIN patient p ON p.practice_id = %(practice)s AND p.source = %(source)s AND p.source_key = s.patient"
+)
+
+
+def _reference(table: str, alias: str, key: str) -> str:
+    return _REFERENCE.format(table=table, alias=alias, key=key)
+
+
+_FLAGS: Final = (
+    "ARRAY(SELECT DISTINCT unnest(coalesce(s.notes_flags, '{}') || coalesce(s.comments_flags, '{}')) ORDER BY 1)"
+)
+_WISHES: Final = (
+    "concat_ws(' ', s.contact_method, 'recall:' || s.recall_method, CASE WHEN s.recall_ok = 'no' THEN 'no_recalls' END, "
+    "CASE WHEN s.no_call = 'yes' THEN 'no_call' END, array_to_string(ARRAY(SELECT f FROM unnest(coalesce(s.notes_flags, '{}') || "
+    "coalesce(s.comments_flags, '{}')) AS f WHERE f LIKE 'no\\_%%' OR f IN ('legal', 'upset') ORDER BY f), ' '))"
+)
+_WISH_FIELDS: Final = "contact_method recall_method recall_ok no_call notes comments"
+# In words of ``pms_wishes``: who bans what. A staff note that bans a channel bans it until a person has read the note.
+_BANNED: Final = (
+    "array_remove(ARRAY[CASE WHEN w ~ '\\mno_recalls\\M|no_contact|nobody' OR w ~ '\\mno_text\\M' THEN 'sms' END, "
+    "CASE WHEN w ~ '\\mno_recalls\\M|no_contact|nobody' OR w ~ '\\mno_email\\M' THEN 'email' END, "
+    "CASE WHEN w ~ '\\mno_recalls\\M|no_contact|nobody' OR w ~ '\\mno_call\\M|do_not_call' THEN 'call' END, "
+    "CASE WHEN w ~ '\\mno_recalls\\M|no_contact|nobody' THEN 'letter' END], NULL)"
+)
+_HOLD: Final = "CASE WHEN w ~ '\\mlegal\\M' THEN 'legal' WHEN w ~ 'see_notes|upset|\\mno_(text|call|email|contact)\\M' THEN 'read_note' ELSE '' END"
+_PREFERRED: Final = "coalesce(substring(w FROM '^(sms|email|call|letter)\\M'), '')"
+_CHANGED: Final = "t.pms_wishes IS DISTINCT FROM s.pms_wishes"
+
+
+def _status(stated: frozenset[str]) -> str:
+    """Return the expression for a patient's status; death by status, flag or date is death (pms-data trap 16)."""
+    base = "coalesce(s.status, 'unknown')" if "status" in stated else "'active'"
+    if "active" in stated:
+        base = f"CASE WHEN {base} = 'active' AND NOT coalesce(s.active, true) THEN 'inactive' ELSE {base} END"
+    return f"CASE WHEN s.deceased OR s.deceased_on IS NOT NULL THEN 'deceased' ELSE {base} END"
+
+
+def patient(stated: frozenset[str]) -> tuple[Column, ...]:
+    """Columns of ``patient`` for a file that states these fields. Holds, bans and preferences follow the export only when it changes."""
+    return (
+        *(_c(name, f"coalesce(s.{name}, '')", f"{name} full_name") for name in ("first_name", "middle_name", "last_name", "preferred_name")),
+        *_same("birthdate balance_cents first_visit_on deceased_on"),
+        *_texts("sex language street city state zip billing_class"),
+        _c("status", _status(stated), "status active deceased deceased_on" if stated & {"status", "active"} else "deceased deceased_on"),
+        _c("pms_status", "coalesce(s.pms_status, '')", "status"),
+        _c("do_not_contact", "coalesce(s.no_contact = 'yes' OR s.contact_method = 'nobody', false)", "no_contact contact_method",
+           "t.do_not_contact OR s.do_not_contact"),
+        _c("cannot_schedule", "coalesce(s.cannot_schedule, false)", "cannot_schedule"),
+        _c("premed", "coalesce(s.premed, false)", "premed"),
+        _c("last_visit_stated_on", "s.last_visit_on", "last_visit_on"),
+        _c("provider_id", "d.id", "dentist"),
+        _c("hygienist_id", "h.id", "hygienist"),
+        _c("note_flags", _FLAGS, "notes comments"),
+        _c("pms_wishes", "w", _WISH_FIELDS),
+        _c("banned_channels", _BANNED, _WISH_FIELDS,
+           f"CASE WHEN {_CHANGED} THEN ARRAY(SELECT DISTINCT unnest(t.banned_channels || s.banned_channels) ORDER BY 1) ELSE t.banned_channels END"),
+        _c("hold", _HOLD, _WISH_FIELDS, f"CASE WHEN t.hold = '' AND {_CHANGED} THEN s.hold ELSE t.hold END"),
+        _c("hold_since", f"CASE WHEN {_HOLD} <> '' THEN %(now)s::timestamptz END", _WISH_FIELDS,
+           f"CASE WHEN t.hold = '' AND {_CHANGED} THEN s.hold_since ELSE t.hold_since END"),
+        _c("preferred_channel", _PREFERRED, _WISH_FIELDS, f"CASE WHEN {_CHANGED} THEN s.preferred_channel ELSE t.preferred_channel END"),
+        _c("absent_since", "NULL::timestamptz"),
+    )  # fmt: skip
+
+
+_UNTIMED: Final = "('unscheduled', 'planned')"
+COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
+    "appointments": (
+        _c("patient_id", "p.id"),
+        _c("status", "coalesce(s.status, 'scheduled')"),
+        # Rows that hold no chair may carry a date in the source; it is nobody's visit (pms-data trap 19).
+        _c("starts_at", f"CASE WHEN s.status IN {_UNTIMED} THEN NULL ELSE coalesce(s.starts, s.on_day + coalesce(s.at_time, '00:00'::time)) "
+           "AT TIME ZONE %(tz)s END"),
+        _c("minutes", "s.minutes", "minutes"),
+        _c("operatory_id", "o.id", "operatory"),
+        _c("provider_id", "coalesce(v.id, h.id)", "provider hygienist"),
+        _c("codes", "array_remove(ARRAY[s.code1, s.code2, s.code3, s.code4, s.code5, s.code6], NULL)", "code1 code2 code3 code4 code5 code6"),
+        # The flag of the source is unreliable (all false in one real clinic): chair, provider and codes tell.
+        _c("is_hygiene", "coalesce(s.hygiene, false) OR coalesce(o.is_hygiene, false) OR coalesce(v.kind = 'hygienist', false) OR "
+           f"concat_ws(' ', s.code1, s.code2, s.code3, s.code4, s.code5, s.code6) ~ '{HYGIENE_CODES}'"),
+        _c("deleted_at", "NULL::timestamptz"),
+    ),
+    "procedures": (
+        _c("patient_id", "p.id"),
+        _c("code", "s.code"),
+        _c("status", "coalesce(s.status, 'completed')"),
+        _c("done_on", "s.done_on"),
+        _c("fee_cents", "coalesce(s.fee_cents, 0)", "fee_cents"),
+        _c("provider_id", "v.id", "provider"),
+    ),
+    "recalls": (
+        _c("patient_id", "p.id"),
+        _c("kind", "coalesce(s.kind, 'other')"),
+        _c("interval_months", "s.interval_months", "interval"),
+        _c("interval_days", "s.interval_days", "interval"),
+        *_same("due_on previous_on scheduled_on disabled_until"),
+        _c("disabled", "coalesce(s.disabled, false)"),
+        _c("status", "coalesce(s.status, '')"),
+    ),
+    "treatment plans": (
+        _c("patient_id", "p.id"),
+        _c("code", "s.code"),
+        _c("status", "coalesce(s.status, 'proposed')"),
+        *_same("planned_on expires_on"),
+        _c("fee_cents", "coalesce(s.fee_cents, 0)", "fee_cents"),
+    ),
+    "coverage": (
+        _c("patient_id", "p.id"),
+        _c("ordinal", "coalesce(s.ordinal, 1)", "ordinal"),
+        _c("carrier", "coalesce(s.carrier, '')", "carrier"),
+        _c("payer_class", "coalesce(s.payer_class, 'unknown')", "payer_class"),
+        _c("renews_month", "CASE WHEN s.renews_month BETWEEN 1 AND 12 THEN s.renews_month END", "renews_month"),
+        _c("annual_max_cents", "s.annual_max_cents", "annual_max_cents"),
+        _c("used_cents", "coalesce(s.used_cents, greatest(s.annual_max_cents - s.remaining_cents, 0))", "used_cents remaining_cents"),
+        _c("effective_on", "s.effective_on", "effective_on"),
+        _c("ends_on", "s.ends_on"),
+    ),
+}  # fmt: skip
+JOINS: Final[dict[str, tuple[str, ...]]] = {
+    "patients": (
+        _reference("provider", "d", "dentist"),
+        _reference("provider", "h", "hygienist"),
+        f"CROSS JOIN LATERAL (SELECT {_WISHES} AS w) AS wishes",
+    ),
+    "appointments": (
+        _PATIENT_OF,
+        _reference("operatory", "o", "operatory"),
+        _reference("provider", "v", "provider"),
+        _reference("provider", "h", "hygienist"),
+    ),
+    "procedures": (_PATIENT_OF, _reference("provider", "v", "provider")),
+    "recalls": (_PATIENT_OF,),
+    "treatment plans": (_PATIENT_OF,),
+    "coverage": (_PATIENT_OF,),
+}
