@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from recare.base import db
 from recare.base.postgres import default_home
@@ -17,25 +18,24 @@ from recare.messages import templates
 from recare.practices import practice as practices
 from recare.practices import setup, staff
 from recare.practices.practice import Practice
-from recare.rehearsal import consents, offer, office, progress, run
+from recare.rehearsal import consents, offer, office, progress
 from recare.rehearsal.practice import write_csv
 from recare.segments import facts, segment
-from recare.sources.csv import importer
+from recare.sources.csv import importer, printed
 
 SLUG: Final = "maple"
 EMAIL: Final = "demo@mapledental.example.com"
 SEED: Final = 20261124
+_TZ: Final = "America/Chicago"
 _CAMPAIGNS: Final = ("three_step_winback", "missed_recall")
 Say = Callable[[str], object]
 
 
 def prepare(*, live: bool, rehearse: bool, now: datetime, say: Say) -> list[str]:
     """Make the demo practice unless it is there, and return what to tell whoever started it. Can be cut off and called again."""
-    place = practices.by_slug(SLUG) or _build(now, say, live=live)
+    place = _made(now, say, live=live)
     if place.clock_at is not None and live:
-        say(
-            "This data folder holds a rehearsal whose clock is virtual; for a live demo set RECARE_HOME to an empty folder."
-        )
+        say("This data folder holds a rehearsal whose clock is virtual; for a live demo set RECARE_HOME to an empty folder.")
     if rehearse and place.clock_at is not None:
         play_all(place, say)
     lines = [f"Sign in as {EMAIL} with the password {_password()}"]
@@ -44,39 +44,46 @@ def prepare(*, live: bool, rehearse: bool, now: datetime, say: Say) -> list[str]
     return lines
 
 
-def _build(now: datetime, say: Say, *, live: bool) -> Practice:
-    """Write the export, import it through the importer every user has, and set up what a practice sets up once."""
+def _made(now: datetime, say: Say, *, live: bool) -> Practice:
+    """Write the export, import it through the importer that every user has, and set up what a practice sets up once."""
+    place = practices.by_slug(SLUG)
+    if place is not None and _furnished(place):
+        return place
     with tempfile.TemporaryDirectory(prefix="recare-demo-") as folder:
         export = Path(folder)
-        say("Making up a suburban practice and its export.")
-        zone = now.astimezone(practices.ZoneInfo("America/Chicago"))
-        write_csv(export, zone.date(), SEED)
-        spec = setup.read_practice_yaml(export / "practice.yaml")
-        with db.transaction.atomic():  # the practice appears whole or not at all
+        say("Making up a suburban practice and the export of its system.")
+        write_csv(export, now.astimezone(ZoneInfo(_TZ)).date(), SEED)
+        if place is None:
+            spec = setup.read_practice_yaml(export / "practice.yaml")
             place = practices.create(
-                SLUG, spec.name, spec.tz, is_rehearsal=True, clock_at=None if live else now, **setup.columns(spec)
+                SLUG, spec.name, spec.tz, is_rehearsal=True, clock_at=None if live else now, **spec.columns
             )
-            with db.scope(place.id):
-                setup.apply(place.id, spec)
-                say("Importing it, as you would import yours.")
-                importer.load(place, sorted(export.glob("*.csv")), now, say)
-                _furnish(place, now)
+        say("Importing it, the way you would import yours.")
+        importer.write(sorted(export.iterdir()), place, now, "demo", printed.Progress(say))
+    with db.scope(place.id):
+        _furnish(place, now)
     return practices.get(place.id)
 
 
+def _furnished(place: Practice) -> bool:
+    with db.scope(place.id):
+        return bool(campaign.every(place.id))
+
+
 def _furnish(place: Practice, now: datetime) -> None:
-    setup.use_sandbox(place.id)
+    """In one transaction: senders that reach nobody, signed forms, templates, segments, an offer, campaigns, a sign-in."""
+    for channel, address in (("sms", place.phone), ("email", place.email), ("letter", place.postal_address)):
+        setup.add_sandbox(place.id, channel, address)
     office.sync(place.id, now)
     facts.rebuild([place.id])
     consents.file_forms(place.id, SEED, now)
     facts.rebuild([place.id])
     templates.install_shipped(place.id, now)
-    segment.install_ready_made(place.id, now)
+    segment.install(place.id, now)
     offer.make(place.id, now)
     shipped = playbook.shipped()
     for name in _CAMPAIGNS:
-        plan = playbook.read(shipped[name])
-        campaign.create(place.id, plan.name, shipped[name], "demo", now)
+        campaign.create(place.id, playbook.read(shipped[name]).name, shipped[name], "demo", now)
     staff.create_user(EMAIL, _password(), "owner", SLUG, now)
     if place.clock_at is not None:
         progress.begin(place.id, SEED, now)
@@ -85,6 +92,7 @@ def _furnish(place: Practice, now: datetime) -> None:
 def _password() -> str:
     """Return the demo's own password: made once, kept beside the data (mode 0600)."""
     file = default_home() / "demo-password"
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not file.exists():
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             out.write("-".join(secrets.token_hex(2) for _ in range(4)))
@@ -103,6 +111,8 @@ def play_all(place: Practice, say: Say) -> None:
             campaign.publish(place.id, first.id, "demo", now)
             enrol.freeze_and_enrol(place.id, first.id, now)
         progress.ask(place.id, progress.DAYS)
+    from recare.rehearsal import run
+
     run.play(place.id, lambda at: _bar(at, say))
 
 

@@ -118,7 +118,9 @@ def original(request: StaffRequest, delivery_id: int) -> HttpResponse:
     if not html:
         raise Http404("There is no such e-mail.")
     answer = HttpResponse(html)
-    answer["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox allow-popups allow-top-navigation-by-user-activation"
+    answer["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox allow-popups allow-top-navigation-by-user-activation"
+    )
     answer["X-Frame-Options"] = "SAMEORIGIN"
     return answer
 

@@ -1,14 +1,115 @@
-"""The first screen: what to do next."""
+"""The first screen: what to do next. Replies that need a person, calls to make now, chairs to fill, then three figures."""
 
 from __future__ import annotations
 
-from django.http import HttpResponse
-from django.shortcuts import render
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
 
+from django.contrib import messages as toasts
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from recare.base import audit, db
+from recare.bookings import openings
+from recare.bookings.schedule import Opening
+from recare.patients import tasks
 from recare.practices.access import StaffRequest, staff
+from recare.practices.practice import Practice
+from recare.web.task_words import Shown, shown
+
+_DAYS: Final = 14
+_VISIT_MINUTES: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Three numbers; each is explained where it is shown."""
+
+    inactive: int
+    contacted: int
+    booked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A campaign that is contacting people now, or is paused."""
+
+    id: int
+    name: str
+    state: str
+    waiting: int
+
+
+_FIGURES: Final = """
+SELECT (SELECT count(*) FROM patient_facts WHERE practice_id = %(practice)s AND last_visit_on <= (%(today)s::date - interval '12 months')::date) AS inactive,
+       (SELECT count(DISTINCT patient_id) FROM message WHERE practice_id = %(practice)s AND sent_at > %(since)s AND touch_id IS NOT NULL) AS contacted,
+       (SELECT count(*) FROM outcome WHERE practice_id = %(practice)s AND kind = 'booked' AND at > %(since)s) AS booked
+"""
+_RUNNING: Final = """
+SELECT c.id, c.name, c.state,
+       (SELECT count(*) FROM enrolment e WHERE e.practice_id = c.practice_id AND e.campaign_id = c.id AND e.state = 'waiting') AS waiting
+FROM campaign c WHERE c.practice_id = %(practice)s AND c.state IN ('running', 'paused') ORDER BY c.id
+"""
 
 
 @staff()
 def today(request: StaffRequest) -> HttpResponse:
-    """Show replies that need a person, calls to make now, chairs to fill, and three figures."""
-    return render(request, "web/today.html", {})
+    """Show the day."""
+    from recare.calls import worklist
+
+    practice, now = request.practice, request.now
+    day = now.astimezone(practice.zone).date()
+    figures = db.one(Figures, _FIGURES, practice=practice.id, today=day, since=now - timedelta(days=30))
+    context = {
+        "tasks": [shown(task) for task in tasks.list_open(practice.id, limit=12)],
+        "task_count": tasks.count_open(practice.id),
+        "calls": worklist.due(practice.id, now, 8),
+        "chairs": free_visits(practice, request),
+        "running": db.rows(Running, _RUNNING, practice=practice.id),
+        "figures": figures,
+    }
+    return render(request, "web/today.html", context)
+
+
+def free_visits(practice: Practice, request: StaffRequest) -> list[tuple[date, int]]:
+    """Return (day, hygiene visits that still fit) for the next 14 days, days without room left out."""
+    first = request.now.astimezone(practice.zone).date()
+    found = openings.find(practice, first, _DAYS, _VISIT_MINUTES, request.now, hygiene=True)
+    fits = Counter(opening.starts_at.astimezone(practice.zone).date() for opening in apart(found))
+    return sorted(fits.items())
+
+
+def apart(found: list[Opening]) -> list[Opening]:
+    """Keep openings that can all be taken: one after another in each chair."""
+    free_from: dict[int, Opening] = {}
+    kept = []
+    for opening in sorted(found, key=lambda one: (one.operatory_id, one.starts_at)):
+        before = free_from.get(opening.operatory_id)
+        if before is None or opening.starts_at >= before.ends_at:
+            free_from[opening.operatory_id] = opening
+            kept.append(opening)
+    return kept
+
+
+@staff()
+def all_tasks(request: StaffRequest) -> HttpResponse:
+    """Show everything that waits for a person."""
+    found: list[Shown] = [shown(task) for task in tasks.list_open(request.practice.id, limit=200)]
+    return render(request, "web/tasks.html", {"tasks": found, "task_count": tasks.count_open(request.practice.id)})
+
+
+@require_POST
+@staff("owner", "manager", "front_desk", "clinician")
+def task_done(request: StaffRequest, task_id: int) -> HttpResponse:
+    """Mark a task as done by whoever presses the button."""
+    if tasks.close_task(
+        request.practice.id, task_id, request.staff, request.POST.get("outcome", "done")[:40], request.now
+    ):
+        audit.record(request.practice.id, request.staff, "closed a task", f"task:{task_id}", request.now)
+        toasts.success(request, "Done.")
+    else:
+        toasts.warning(request, "Somebody has done that already.")
+    return redirect("web:tasks" if request.POST.get("next") == "tasks" else "web:today")
