@@ -48,7 +48,7 @@ def append(practice_id: int, events: Sequence[NewEvent], now: datetime) -> list[
     """
     if not events:
         return []
-    previous, seq = _lock_chain(practice_id)
+    previous, seq = lock_chain(practice_id)
     ids = {event.contact_point_id for event in events}
     lock_points(practice_id, ids)
     hashes = _address_hashes(practice_id, ids)
@@ -67,7 +67,8 @@ def append(practice_id: int, events: Sequence[NewEvent], now: datetime) -> list[
     )  # fmt: skip
 
 
-def _lock_chain(practice_id: int) -> tuple[bytes, int]:
+def lock_chain(practice_id: int) -> tuple[bytes, int]:
+    """Lock a practice's chain and return its last hash and number. Whoever will lock points and then revoke takes this lock before them."""
     db.run(
         "INSERT INTO consent_chain (practice_id, seq, hash) VALUES (%(practice)s, 0, %(genesis)s) ON CONFLICT DO NOTHING",
         practice=practice_id, genesis=chain.GENESIS,

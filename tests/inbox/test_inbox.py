@@ -15,6 +15,7 @@ from django.db import connections
 from recare.base import db
 from recare.compliance.lint import lint
 from recare.consent import fold, grant, ledger, points, revoke
+from recare.consent.event import NewEvent
 from recare.consent.grant import Evidence
 from recare.inbox import answer, apply, intent, receive, release
 from recare.inbox.receive import Inbound
@@ -392,7 +393,7 @@ def test_OPT_03_an_import_after_the_stop_leaves_the_number_resting(case: outbox.
     person = texted(case)
     writes(person, "STOP", now)
     people.read(person, now)
-    event = ledger.NewEvent(
+    event = NewEvent(
         person.point, "sms", "granted", "import", 2, now + timedelta(days=300), evidence_ref="row:1"
     )
     ledger.append(case.practice_id, [event], now + timedelta(days=400))
