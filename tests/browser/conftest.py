@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.core.signals import got_request_exception
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -46,10 +48,19 @@ class _Server(ThreadedWSGIServer):
     request_queue_size = 64
 
 
+broken: list[str] = []
+"""Tracebacks of requests that raised, for the test that caused them."""
+
+
+def _remember(**_: Any) -> None:
+    broken.append(traceback.format_exc(limit=-8))
+
+
 @pytest.fixture(scope="session")
 def served() -> Iterator[str]:
     from recare.wsgi import application
 
+    got_request_exception.connect(_remember)
     server = _Server(("127.0.0.1", 0), _QuietHandler)
     server.set_app(application)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -82,6 +93,7 @@ def chromium() -> Iterator[Browser]:
 def open_page(chromium: Browser, site: str) -> Iterator[OpenPage]:
     """Open a fresh browser profile: ``open_page(width=375, color_scheme="dark", java_script_enabled=False)``."""
     contexts, faults = [], []
+    broken.clear()
 
     def opened(width: int = 1280, height: int = 812, **more: Any) -> Page:
         context = chromium.new_context(base_url=site, viewport={"width": width, "height": height}, **more)
@@ -96,7 +108,7 @@ def open_page(chromium: Browser, site: str) -> Iterator[OpenPage]:
     yield opened
     for context in contexts:
         context.close()
-    assert not faults, "\n".join(faults)
+    assert not faults + broken, "\n".join(faults + broken)
 
 
 def _is_fault(said: Any) -> bool:
