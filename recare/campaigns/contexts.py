@@ -116,7 +116,7 @@ class Reader:
             id=row.id,
             kind=row.kind,  # type: ignore[arg-type]
             address=row.address,
-            level=_level(row, channel),
+            level=_level(row, channel, given=bool(row.holders)),
             consent_event_id=grant.id if grant else None,
             consent_written=grant is not None and grant.method in _WRITTEN,
             names_seller=grant is None or grant.level < 3 or grant.seller_named,
@@ -284,8 +284,10 @@ def _is_guardians(row: PointRow, patient: PatientRow, *, own: bool) -> bool | No
     return patient.guarantor_id in row.holders or (False if own else None)
 
 
-def _level(row: PointRow, channel: str) -> int | None:
-    return {"sms": row.sms_level, "email": row.email_level, "call": row.call_level}.get(channel)
+def _level(row: PointRow, channel: str, *, given: bool) -> int | None:
+    """A number that stands in somebody's chart was given to the practice: C1, whatever the ledger holds (compliance section 1)."""
+    level = {"sms": row.sms_level, "email": row.email_level, "call": row.call_level}.get(channel)
+    return level if level is None else max(level, int(given))
 
 
 def _out(row: PointRow, channel: str) -> datetime | None:

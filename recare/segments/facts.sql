@@ -164,7 +164,8 @@ WITH place AS MATERIALIZED (
         p.street <> '' AND p.zip <> '' AND 'letter' <> ALL (p.banned_channels) AS letter_ok,
         coalesce('sms' <> ALL (p.banned_channels) AND point.sms < 20000000000000000, false) AS sms_ok,
         coalesce('email' <> ALL (p.banned_channels) AND point.email < 20000000000000000, false) AS email_ok,
-        coalesce('call' <> ALL (p.banned_channels) AND point.call < 30000000000000000, false) AS call_ok,
+        -- a number in the chart was given to the practice: that is the consent (C1) which a call dialled by a person needs
+        'call' <> ALL (p.banned_channels) AND point.call IS NOT NULL AS call_ok,
         p.preferred_channel, (contacted.last_at AT TIME ZONE place.tz)::date AS last_touch_on,
         (answer.last_at AT TIME ZONE place.tz)::date AS last_reply_on, least(coalesce(contacted.since_reply, 0), 32000)::smallint AS touches_since_reply
     FROM patient p

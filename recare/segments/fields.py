@@ -118,7 +118,7 @@ def _reach() -> tuple[Field, ...]:
         Field("reach", "Reachable by", "kinds", "", "A number or address that works, with the consent a recall message needs.", _CHANNELS),
         Field("sms_consent", "Consent to texts", "flag", "f.sms_ok", "Recorded for the number a text would go to."),
         Field("email_consent", "Consent to e-mail", "flag", "f.email_ok", "Recorded for the address an e-mail would go to."),
-        Field("call_consent", "May be called", "flag", "f.call_ok", "Recorded for the number a call would go to."),
+        Field("call_consent", "May be called", "flag", "f.call_ok", "A number in the chart that nobody has asked us not to call."),
         Field("preferred_channel", "Preferred channel", "choice", "nullif(f.preferred_channel, '')", "What the patient asked for.", (*_CHANNELS, "portal")),
     )  # fmt: skip
 
