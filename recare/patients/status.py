@@ -6,6 +6,7 @@ contacts exactly the wrong people. What the chart says decides; where it says no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -14,9 +15,7 @@ from recare.base import db
 from recare.patients import changes
 
 BAD_DEBT_WORDS: Final = ("collection", "bad debt", "write off", "writeoff", "bankrupt")
-PAUSING: Final = frozenset(
-    {"dismissed", "deceased"}
-)  # never lifted by an import, only by a person with a reason (PAT-01)
+ALWAYS_HEARD: Final = frozenset({"dismissed", "deceased"})  # even over what a person has set (PAT-01, PAT-03)
 _CHUNK: Final = 5000
 
 
@@ -47,50 +46,52 @@ class Standing:
     why: str
 
 
+# The gravest first; the first that holds decides.
+_FINDINGS: Final[tuple[tuple[str, str, Callable[[Chart], bool]], ...]] = (
+    ("deceased", "the chart says so", lambda c: c.status == "deceased" or c.deceased_on is not None),
+    ("deceased", "a note says so", lambda c: "deceased" in c.note_flags),
+    (
+        "dismissed",
+        "the chart or a note says so",
+        lambda c: "dismissed" in c.note_flags or "dismiss" in c.pms_status.lower(),
+    ),
+    # Dismissed before: no later export takes that back, only a person with a reason (PAT-01).
+    ("dismissed", "dismissed before", lambda c: c.standing == "dismissed" or c.dismissed_on is not None),
+    ("merged", "this chart was merged into another one", lambda c: c.merged or "merged" in c.note_flags),
+    (
+        "transferred",
+        "records went to another dentist",
+        lambda c: "transferred" in c.note_flags or "transfer" in c.pms_status.lower(),
+    ),
+    ("moved", "moved away", lambda c: "moved" in c.note_flags or "moved" in c.pms_status.lower()),
+    (
+        "disputed",
+        "a dispute or complaint is open",
+        lambda c: "legal" in c.note_flags or c.hold in {"legal", "dispute", "complaint"},
+    ),
+    (
+        "bad_debt",
+        "the account is in collections",
+        lambda c: any(word in c.billing_class.lower() for word in BAD_DEBT_WORDS),
+    ),
+    ("scheduling_restricted", "the practice does not book this patient", lambda c: c.cannot_schedule),
+    ("gone", "deleted in the practice system", lambda c: c.status == "deleted"),
+    ("gone", "was never a patient", lambda c: c.status == "non_patient"),
+    # "Inactive" is set by hand in every practice system, so our own dates decide (pms-data trap 17).
+    ("lapsed", "set to inactive, nothing says why", lambda c: c.status == "inactive" and c.ever_seen),
+    ("unknown", "inactive and never seen", lambda c: c.status == "inactive"),
+    ("unknown", "archived, nothing says why", lambda c: c.status == "archived"),
+    ("unknown", "the practice system's status is not known here", lambda c: c.status == "unknown"),
+)
+
+
 def resolve(chart: Chart) -> Standing:
     """Return where a patient stands: '', lapsed, moved, transferred, dismissed, deceased, bad_debt, scheduling_restricted, disputed,
-    merged, gone or unknown. The gravest finding wins; dismissed stays dismissed whatever a later export says.
+    merged, gone or unknown, and why. What nobody can tell is unknown: a person is asked and nothing is sent.
     """
-    status, flags = chart.status, chart.note_flags
-    word = chart.pms_status.lower()
-    if status == "deceased" or chart.deceased_on or "deceased" in flags:
-        return Standing(
-            "deceased", "the chart says so" if status == "deceased" or chart.deceased_on else "a note says so"
-        )
-    if chart.standing == "dismissed" or chart.dismissed_on or "dismiss" in word or "dismissed" in flags:
-        return Standing(
-            "dismissed", "a note says so" if "dismissed" in flags else "dismissed before; only a person takes that back"
-        )
-    if chart.merged or "merged" in flags:
-        return Standing("merged", "this chart was merged into another one")
-    if "transfer" in word or "transferred" in flags:
-        return Standing("transferred", "records went to another dentist")
-    if "moved" in word or "moved" in flags:
-        return Standing("moved", "moved away")
-    if "legal" in flags or chart.hold in {"legal", "dispute", "complaint"}:
-        return Standing("disputed", "a dispute or complaint is open")
-    if any(part in chart.billing_class.lower() for part in BAD_DEBT_WORDS):
-        return Standing("bad_debt", "the account is in collections")
-    if chart.cannot_schedule:
-        return Standing("scheduling_restricted", "the practice does not book this patient")
-    return _by_status(chart)
-
-
-def _by_status(chart: Chart) -> Standing:
-    if chart.status in {"deleted", "non_patient"}:
-        return Standing(
-            "gone", "deleted in the practice system" if chart.status == "deleted" else "was never a patient"
-        )
-    if chart.status == "inactive":  # set by hand in every practice system, so our own dates decide (pms-data trap 17)
-        return (
-            Standing("lapsed", "set to inactive, nothing says why")
-            if chart.ever_seen
-            else Standing("unknown", "inactive and never seen")
-        )
-    if chart.status == "archived":
-        return Standing("unknown", "archived, nothing says why")
-    if chart.status == "unknown":
-        return Standing("unknown", "the practice system's status is not known here")
+    for word, why, holds in _FINDINGS:
+        if holds(chart):
+            return Standing(word, why)
     return Standing("", "an ordinary patient")
 
 
@@ -143,7 +144,7 @@ def _store(practice_id: int, charts: list[Chart], now: datetime) -> int:
     new = [
         (chart.id, standing)
         for chart, standing in found
-        if standing.word != chart.standing and (chart.standing_set_by in {"", "rules"} or standing.word in PAUSING)
+        if standing.word != chart.standing and (chart.standing_set_by in {"", "rules"} or standing.word in ALWAYS_HEARD)
     ]
     if not new:
         return 0

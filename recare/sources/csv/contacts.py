@@ -30,11 +30,12 @@ def telephones(raw: str, region: str = "US") -> tuple[Phone, ...]:
 
     Two numbers in one cell are two; the area code is never guessed from the practice's own.
     """
-    parts = _SEVERAL.split(raw)
-    found = [phone for part in parts if (phone := _one(part, region))] or [_one(raw, region)]
-    if not found[0] and (embedded := _NANP.search(raw)):  # "after 5: 630-555-0142"
+    found = [_one(part, region) for part in _SEVERAL.split(raw)]
+    if not any(found):
+        found = [_one(raw, region)]
+    if not any(found) and (embedded := _NANP.search(raw)):  # "after 5: 630-555-0142"
         found = [_one(embedded[0], region)]
-    return tuple(dict.fromkeys(phone for phone in found if phone))
+    return tuple(dict.fromkeys(phone for phone in found if phone is not None))
 
 
 def _one(raw: str, region: str) -> Phone | None:

@@ -48,11 +48,11 @@ class Memory(dict[str, str]):
         text = values.clean(raw)
         try:
             found = self.convert(text) if text else ""
-            if self.required and not found:
-                raise DoubtError("missing")
         except DoubtError as doubt:
             found = doubt.kept
             self.doubts[raw] = (doubt.rule, bool(doubt.kept))
+        if self.required and not found:
+            self.doubts.setdefault(raw, ("missing", False))
         found = self[raw] = found or self.nothing
         return found
 

@@ -44,7 +44,7 @@ class Field:
     def staged(self) -> tuple[tuple[str, str], ...]:
         """(column, type) of the staging table, in the order the converter writes them."""
         parts = STAGED.get(self.kind, _TEXT)
-        own = self.kind not in {"full_name"}
+        own = self.kind != "full_name"
         return tuple(
             (column if not own or column in {"pms_status", "reason"} else self.name + column, sort)
             for column, sort in parts

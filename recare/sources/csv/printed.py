@@ -45,7 +45,7 @@ def _file(file: FilePlan) -> list[str]:
     totals: Counter[tuple[str, str, str, str]] = Counter()
     places: dict[tuple[str, str, str, str], list[int]] = {}
     for issue in file.issues:
-        which = (issue.severity, issue.rule, issue.column_name, issue.advice)
+        which = (str(issue.severity), issue.rule, issue.column_name, issue.advice)
         totals[which] += issue.occurrences
         if issue.row_number is not None:
             places.setdefault(which, []).append(issue.row_number)

@@ -92,7 +92,7 @@ def layout(path: Path) -> Layout:
         )
     encoding = encoding_of(path)
     with path.open(encoding=encoding, errors="replace", newline="") as file:
-        head = [line for line in islice(file, _LOOK) if line.strip() or True]
+        head = list(islice(file, _LOOK))
     if not any(line.strip() for line in head):
         raise UnreadableError(f"{path.name} is empty.")
     best: Layout | None = None
@@ -157,7 +157,8 @@ def _sorted_out(
 ) -> tuple[list[int], list[list[str]]]:
     """Drop titles, repeated headers, totals and empty rows; mend rows with missing or surplus empty cells; report the rest."""
     width, kept_numbers, kept = len(shape.headers), [], []
-    for number, row in zip(numbers, batch, strict=True):
+    for number, cells in zip(numbers, batch, strict=True):
+        row = cells
         filled = [cell for cell in row if cell.strip()]
         if _is_decoration(row, filled, shape):
             oddities.dropped += 1
