@@ -15,7 +15,7 @@ from recare.base import db
 from recare.campaigns import closing, versions
 from recare.campaigns import material as materials
 from recare.campaigns.contexts import Reader
-from recare.campaigns.ladder import Due, Move, Touch, Walker
+from recare.campaigns.ladder import Due, Heard, Move, Touch, Walker, review_key
 from recare.compliance.packs import load_packs
 from recare.patients import changes
 
@@ -45,7 +45,7 @@ def decide_all(practice_id: int, due: Sequence[Due], now: datetime) -> list[Move
     """Return the move of each due enrolment, in order. Writes nothing; one that fails is set aside with its error."""
     plans = versions.Shelf(practice_id, {enrolment.version_id for enrolment in due})
     material = materials.gather(practice_id, [enrolment.patient_id for enrolment in due], now)
-    walker = Walker(Reader(material), load_packs(), now)
+    walker = Walker(Reader(material), load_packs(), now, _heard(practice_id, due))
     moves = []
     for enrolment in due:
         try:
@@ -78,7 +78,9 @@ def _let_controls_go(practice_id: int, now: datetime) -> int:
 # Household members stand next to each other, so that one message can stand for all of them.
 _CLAIM: Final = """
 WITH claimed AS (
-    SELECT e.* FROM enrolment e
+    SELECT e.practice_id, e.id, e.campaign_id, e.version_id, e.patient_id, e.household_id, e.assigned_at, e.step, e.attempt, e.failures,
+           e.waiting_for, e.due_at, e.contacted_at
+    FROM enrolment e
     JOIN campaign c ON c.practice_id = e.practice_id AND c.id = e.campaign_id AND c.state = 'running'
     JOIN practice p ON p.id = e.practice_id AND p.held_at IS NULL
     LEFT JOIN practice_group g ON g.id = p.group_id
@@ -86,16 +88,22 @@ WITH claimed AS (
     ORDER BY e.due_at, e.household_id, e.id LIMIT %(limit)s
     FOR UPDATE OF e SKIP LOCKED
 )
-SELECT e.id, e.campaign_id, e.version_id, e.patient_id, e.assigned_at, e.step, e.attempt, e.failures, e.waiting_for,
-       EXISTS (SELECT FROM touch t WHERE t.practice_id = e.practice_id AND t.enrolment_id = e.id
-               AND (t.verdict = 'send' OR t.shares_touch_id IS NOT NULL)) AS sent,
-       EXISTS (SELECT FROM touch t JOIN message m ON m.practice_id = t.practice_id AND m.touch_id = t.id
-               WHERE t.practice_id = e.practice_id AND t.enrolment_id = e.id AND m.clicked_at IS NOT NULL) AS clicked,
-       ARRAY(SELECT jsonb_array_elements_text(k.detail -> 'codes') FROM task k
-             WHERE k.practice_id = e.practice_id AND k.once_key = 'contact_review:' || e.id || ':' || e.step
-               AND k.outcome = 'approved') AS cleared
-FROM claimed e ORDER BY e.due_at, e.household_id, e.id
+SELECT id, campaign_id, version_id, patient_id, assigned_at, step, attempt, failures, waiting_for, contacted_at IS NOT NULL AS sent
+FROM claimed ORDER BY due_at, household_id, id
 """
+
+
+def _heard(practice_id: int, due: Sequence[Due]) -> Heard:
+    clicked = db.values(
+        "SELECT DISTINCT t.enrolment_id FROM touch t JOIN message m ON m.practice_id = t.practice_id AND m.touch_id = t.id "
+        "WHERE t.practice_id = %(practice)s AND t.enrolment_id = ANY(%(ids)s::bigint[]) AND m.clicked_at IS NOT NULL",
+        practice=practice_id, ids=[enrolment.id for enrolment in due],
+    )  # fmt: skip
+    cleared = db.tuples(
+        "SELECT once_key, detail -> 'codes' FROM task WHERE practice_id = %(practice)s AND once_key = ANY(%(keys)s) AND outcome = 'approved'",
+        practice=practice_id, keys=[review_key(enrolment.id, enrolment.step) for enrolment in due],
+    )  # fmt: skip
+    return Heard(frozenset(clicked), {key: frozenset(codes) for key, codes in cleared})
 
 
 def _write(practice_id: int, moves: Sequence[Move], now: datetime) -> None:
@@ -144,18 +152,20 @@ def _row(practice_id: int, touch: Touch, now: datetime) -> tuple[Any, ...]:
 
 
 def _write_moves(practice_id: int, moves: Sequence[Move], now: datetime) -> None:
+    reached = [any(t.verdict == "send" or t.shares is not None for t in m.touches) for m in moves]
     db.run(
         "UPDATE enrolment e SET state = u.state, step = u.step, attempt = u.attempt, due_at = u.due_at, stop_reason = u.stop_reason, "
         "waiting_for = u.waiting_for, failures = u.failures, error = u.error, "
-        "ended_at = CASE WHEN u.state <> 'waiting' THEN %(now)s::timestamptz END "
+        "ended_at = CASE WHEN u.state <> 'waiting' THEN %(now)s::timestamptz END, "
+        "contacted_at = coalesce(e.contacted_at, CASE WHEN u.reached THEN %(now)s::timestamptz END) "
         "FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(steps)s::int[], %(attempts)s::int[], %(dues)s::timestamptz[], "
-        "%(stops)s::text[], %(waits)s::text[], %(failures)s::int[], %(errors)s::text[]) "
-        "AS u (id, state, step, attempt, due_at, stop_reason, waiting_for, failures, error) "
+        "%(stops)s::text[], %(waits)s::text[], %(failures)s::int[], %(errors)s::text[], %(reached)s::boolean[]) "
+        "AS u (id, state, step, attempt, due_at, stop_reason, waiting_for, failures, error, reached) "
         "WHERE e.practice_id = %(practice)s AND e.id = u.id AND e.state = 'waiting'",
         practice=practice_id, now=now, ids=[m.enrolment_id for m in moves], states=[m.state for m in moves],
         steps=[m.step for m in moves], attempts=[m.attempt for m in moves], dues=[m.due_at for m in moves],
         stops=[m.stop_reason for m in moves], waits=[m.waiting_for for m in moves], failures=[m.failures for m in moves],
-        errors=[m.error for m in moves],
+        errors=[m.error for m in moves], reached=reached,
     )  # fmt: skip
 
 
@@ -165,7 +175,7 @@ def _chores(moves: Sequence[Move]) -> list[closing.Chore]:
         for touch in move.touches:
             if touch.verdict == "review":
                 codes = sorted({reason["code"] for reason in touch.reasons if reason["verdict"] == "review"})
-                key = f"contact_review:{move.enrolment_id}:{touch.step}"
+                key = review_key(move.enrolment_id, touch.step)
                 detail = {"codes": codes, "step": touch.step, "channel": touch.channel}
                 chores.append(closing.Chore("contact_review", 5, move.patient_id, move.enrolment_id, key, detail))
         if move.stop_reason == "error":

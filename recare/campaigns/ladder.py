@@ -12,6 +12,7 @@ from recare.compliance.decision import WAITS_FOR_PRACTICE
 from recare.compliance.gates import decide, in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import tzinfo
 
     from recare.campaigns.contexts import Reader
@@ -37,7 +38,7 @@ SHARE_DAYS: Final = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An enrolment whose turn has come. ``cleared`` are review codes a person has approved for this step."""
+    """An enrolment whose turn has come."""
 
     id: int
     campaign_id: int
@@ -49,8 +50,19 @@ class Due:
     failures: int
     waiting_for: str
     sent: bool
-    clicked: bool
-    cleared: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What has been heard about the enrolments of one batch: links opened, and review codes a person has cleared, by enrolment and step."""
+
+    clicked: frozenset[int] = frozenset()
+    cleared: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def review_key(enrolment_id: int, step: int) -> str:
+    """Return the key of the one task that asks a person about this step."""
+    return f"contact_review:{enrolment_id}:{step}"
 
 
 @dataclass(slots=True)
@@ -118,8 +130,8 @@ class GateBrokenError(RuntimeError):
 class Walker:
     """Walks enrolments of one batch up their ladders, one after another: a later one sees what the earlier ones decided to send."""
 
-    def __init__(self, reader: Reader, packs: PackSet, now: datetime) -> None:
-        self.reader, self.packs, self.now = reader, packs, now
+    def __init__(self, reader: Reader, packs: PackSet, now: datetime, heard: Heard | None = None) -> None:
+        self.reader, self.packs, self.now, self.heard = reader, packs, now, heard or Heard()
 
     def walk(self, due: Due, version: Version) -> Move:
         """Decide until something is sent, waits or ends. Raises GateBrokenError or LookupError; the caller sets such an enrolment aside."""
@@ -176,12 +188,12 @@ class Walker:
                     continue
                 tried = self._try(due, version, (number, channel, slug, offer))
                 tries.append(tried)
-                answer = self._answer(due, tried)
+                answer = self._answer(tried, self.heard.cleared.get(review_key(due.id, number), frozenset()))
                 if answer in {"send", "wait", "stop"}:
                     return self._touch(due, number, attempt, answer, tried, tries)
         return self._nothing_fits(due, number, attempt, tries)
 
-    def _answer(self, due: Due, tried: _Try) -> TouchVerdict:
+    def _answer(self, tried: _Try, cleared: frozenset[str]) -> TouchVerdict:
         decision = tried.decision
         if decision is None:
             return "skip"
@@ -189,7 +201,7 @@ class Walker:
             raise GateBrokenError(next(r.detail for r in decision.reasons if r.code == "GATE_ERROR"))
         if any(_ends(reason) for reason in tried.reasons):
             return "stop"
-        if decision.verdict == "allow" or (decision.verdict == "review" and tried.codes <= set(due.cleared)):
+        if decision.verdict == "allow" or (decision.verdict == "review" and tried.codes <= cleared):
             return "send"
         if decision.verdict == "delay":
             return "wait"
@@ -317,7 +329,7 @@ class Walker:
         replied = patient.replied_at is not None and patient.replied_at > due.assigned_at
         holds = {
             "no_reply": (not replied, "The patient has answered."),
-            "not_clicked": (not due.clicked, "The patient has opened the link."),
+            "not_clicked": (due.id not in self.heard.clicked, "The patient has opened the link."),
             "unfinished_plan": (patient.unscheduled_items > 0, "There is no unfinished treatment plan."),
             "offer_eligible": (
                 not step.offer or not self._misses(step.offer, patient),

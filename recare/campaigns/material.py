@@ -239,6 +239,10 @@ FROM sender WHERE practice_id = %(practice)s ORDER BY channel, paused_at IS NOT 
 """
 
 # A hold on one person freezes automation for the whole household (a complaint of the mother is not answered by a text to the son).
+_ANY_POINT = (
+    "(SELECT min(a.id) FROM patient_contact c JOIN contact_point a ON a.practice_id = c.practice_id AND a.id = c.contact_point_id "
+    "WHERE c.practice_id = %(practice)s AND c.patient_id = p.id AND c.ended_at IS NULL AND a.kind = '{kind}')"
+)
 _PATIENTS = """
 WITH asked AS (SELECT * FROM patient WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[])),
 facts AS (
@@ -268,34 +272,28 @@ held AS (
 replies AS (
     SELECT patient_id, max(at) AS at FROM reply
     WHERE practice_id = %(practice)s AND patient_id = ANY(%(ids)s::bigint[]) GROUP BY patient_id
-),
--- Any number or address at all, for a patient whom facts call unreachable: the gates then say why (opted out, wrong number, bounced).
-anyhow AS (
-    SELECT c.patient_id, min(p.id) FILTER (WHERE p.kind = 'phone') AS phone, min(p.id) FILTER (WHERE p.kind = 'email') AS email,
-           min(p.id) FILTER (WHERE p.kind = 'post') AS post
-    FROM patient_contact c JOIN contact_point p ON p.practice_id = c.practice_id AND p.id = c.contact_point_id
-    WHERE c.practice_id = %(practice)s AND c.patient_id = ANY(%(ids)s::bigint[]) AND c.ended_at IS NULL
-    GROUP BY c.patient_id
 )
 SELECT p.id, p.household_id, p.guarantor_id,
-       CASE WHEN g.id IS NULL THEN NULL ELSE g.birthdate <= (%(now)s::date - interval '18 years')::date END AS guardian_adult,
+       (SELECT g.birthdate <= (%(now)s::date - interval '18 years')::date FROM patient g
+        WHERE g.practice_id = %(practice)s AND g.id = p.guarantor_id AND g.id <> p.id) AS guardian_adult,
        p.status, p.standing, p.deceased_on, p.dismissed_on, p.do_not_contact,
        CASE WHEN p.hold <> '' THEN p.hold ELSE coalesce(held.hold, '') END AS hold,
        p.birthdate, p.language, p.has_representative, p.note_flags, p.part2, p.banned_channels, p.preferred_channel, p.paused_until,
        p.state, p.zip, p.country, p.confirmed_tz, f.last_visit_on, coalesce(f.payer_class, 'unknown') AS payer_class,
        coalesce(f.unscheduled_items, 0) AS unscheduled_items,
        conflicts.patient_id IS NOT NULL AS identity_conflict, visits.at AS next_visit_at, replies.at AS replied_at,
-       coalesce(f.sms_point_id, anyhow.phone) AS sms_point_id, coalesce(f.email_point_id, anyhow.email) AS email_point_id,
-       coalesce(f.call_point_id, anyhow.phone) AS call_point_id, anyhow.post AS letter_point_id
+       -- for whom facts call unreachable, any number or address at all: the gates then say why (opted out, wrong number, bounced)
+       coalesce(f.sms_point_id, {phone}) AS sms_point_id, coalesce(f.email_point_id, {email}) AS email_point_id,
+       coalesce(f.call_point_id, {phone}) AS call_point_id, {post} AS letter_point_id
 FROM asked p
 LEFT JOIN facts f ON f.patient_id = p.id
-LEFT JOIN patient g ON g.practice_id = %(practice)s AND g.id = p.guarantor_id AND g.id <> p.id
 LEFT JOIN conflicts ON conflicts.patient_id = p.id
 LEFT JOIN held ON held.household_id = p.household_id
 LEFT JOIN visits ON visits.patient_id = p.id
 LEFT JOIN replies ON replies.patient_id = p.id
-LEFT JOIN anyhow ON anyhow.patient_id = p.id
-"""
+""".format(
+    phone=_ANY_POINT.format(kind="phone"), email=_ANY_POINT.format(kind="email"), post=_ANY_POINT.format(kind="post")
+)
 
 _POINTS = """
 SELECT c.id, c.kind, c.address, c.sms_level, c.email_level, c.call_level, c.sms_out_at, c.email_out_at, c.call_out_at,

@@ -157,9 +157,7 @@ class _Flight:
         material = materials.gather(self.practice_id, [patient_id for patient_id, _ in treated], self.now)
         walker = Walker(Reader(material), load_packs(), self.now)
         for patient_id, wave in treated:
-            due = Due(
-                patient_id, 0, self.version.id, patient_id, self.now, 0, 0, 0, "", sent=False, clicked=False, cleared=[]
-            )
+            due = Due(patient_id, 0, self.version.id, patient_id, self.now, 0, 0, 0, "", sent=False)
             self._count(walker.walk(due, self.version), patient_id, wave)
             self._later(material, patient_id)
 
@@ -195,7 +193,9 @@ class _Flight:
                 self.steps.append(Counter())
             for channel in step.channels(row.preferred_channel):
                 point = material.points.get(point_of(row, channel) or 0)
-                agreed = point is not None and getattr(point, f"{channel}_level", 2) >= 2
+                agreed = point is not None and (
+                    point.call_out_at is None if channel == "call" else getattr(point, f"{channel}_level", 2) >= 2
+                )
                 if agreed:
                     self.steps[number][channel] += 1
                     break

@@ -69,6 +69,7 @@ CREATE TABLE enrolment (
     step smallint NOT NULL DEFAULT 0,      -- index into the playbook's steps; their number = the ladder is done, waiting for a late answer
     attempt smallint NOT NULL DEFAULT 0,   -- touches written so far for this step
     due_at timestamptz,
+    contacted_at timestamptz,              -- first message or call decided, its own or one that stood for the household
     waiting_for text NOT NULL DEFAULT '',  -- codes of the last wait; the same wait is not written down again
     failures smallint NOT NULL DEFAULT 0,  -- computing failed this often in a row; the third stops it
     stop_reason text NOT NULL DEFAULT '',
@@ -81,7 +82,9 @@ CREATE TABLE enrolment (
     FOREIGN KEY (practice_id, patient_id) REFERENCES patient (practice_id, id)
 );
 CREATE UNIQUE INDEX enrolment_one_active ON enrolment (practice_id, patient_id) WHERE state IN ('waiting', 'held_out');
-CREATE INDEX enrolment_due ON enrolment (practice_id, due_at) WHERE state IN ('waiting', 'held_out');
+-- In the order the work is claimed, so that a batch reads its own rows and no others.
+CREATE INDEX enrolment_due ON enrolment (practice_id, due_at, household_id, id) WHERE state = 'waiting';
+CREATE INDEX enrolment_controls ON enrolment (practice_id, due_at) WHERE state = 'held_out';
 CREATE INDEX enrolment_patient ON enrolment (practice_id, patient_id);
 CREATE INDEX enrolment_campaign ON enrolment (practice_id, campaign_id, id);
 CREATE INDEX enrolment_household ON enrolment (practice_id, household_id) WHERE state IN ('waiting', 'held_out');
@@ -173,4 +176,7 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER keep_offer_terms BEFORE UPDATE ON offer FOR EACH ROW EXECUTE FUNCTION keep_offer_terms();
+
+-- A hold on one person stops automation for the household; few are held.
+CREATE INDEX patient_held ON patient (practice_id, household_id) WHERE hold <> '';
 CREATE INDEX touch_offer ON touch (practice_id, offer, decided_at) WHERE offer <> '';

@@ -82,7 +82,7 @@ def test_a_step_without_consent_falls_back_and_keeps_the_reasons_of_both_channel
 
 
 def test_a_patient_nobody_may_write_to_is_let_go_with_the_reason_of_every_step(practice: Practice) -> None:
-    patient = build.person(practice.id, sms_level=0, email_level=0, call_level=0)
+    patient = build.person(practice.id, phone="-", email_level=0)
     enrolment = build.enrolment(practice.id, build.version(practice), patient)
     build.refresh(practice.id)
     advance.advance_batch(practice.id, NOW)

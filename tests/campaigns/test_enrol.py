@@ -41,7 +41,7 @@ def drawn(practice_id: int) -> dict[int, tuple[str, int, float]]:
 def test_the_freeze_takes_in_the_segment_and_counts_why_the_others_stay_out(practice: Practice) -> None:
     campaign_id = running(practice)
     people = [build.person(practice.id) for _ in range(6)]
-    build.person(practice.id, sms_level=0, email_level=0, call_level=0)
+    build.person(practice.id, phone="-", email_level=0)
     resting, elsewhere = build.person(practice.id), build.person(practice.id)
     version = build.version(practice, name="Another campaign")
     build.enrolment(practice.id, version, resting, state="finished", ended_at=NOW - timedelta(days=30), due_at=None)

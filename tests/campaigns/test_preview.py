@@ -32,7 +32,7 @@ def test_a_preview_says_what_the_freeze_and_the_first_decisions_then_do(practice
     for _ in range(20):
         build.person(practice.id)
     build.person(practice.id, email_level=0)  # goes to step 2, a text
-    build.person(practice.id, sms_level=0, email_level=0, call_level=0)
+    build.person(practice.id, phone="-", email_level=0)
     build.person(practice.id, hold="legal")
     build.refresh(practice.id)
     before = db.tuples(

@@ -53,7 +53,7 @@ def test_a_patient_who_was_never_enrolled_hears_which_part_of_the_segment_fails(
 
 def test_a_patient_left_out_at_the_freeze_hears_why(practice: Practice) -> None:
     running(practice)
-    patient = build.person(practice.id, email_level=0, sms_level=0, call_level=0)
+    patient = build.person(practice.id, phone="-", email_level=0)
     build.refresh(practice.id)
     told = why.explain(practice.slug, str(patient), NOW)
     assert "Not in 'Win-back': has agreed to none of the channels of this campaign." in told
@@ -85,7 +85,7 @@ def test_a_run_is_counted_whole(practice: Practice) -> None:
     )
     for _ in range(3):
         build.person(practice.id)
-    build.person(practice.id, email_level=0, call_level=0)
+    build.person(practice.id, phone="-", email_level=0)
     build.person(practice.id, email_level=2, hold="")
     refused = build.person(practice.id)
     build.refresh(practice.id)
