@@ -1,0 +1,23 @@
+from django.urls import path
+
+from recare.messages import pages_outbox, pages_senders, views
+
+app_name = "messages"
+urlpatterns = [
+    path("templates/", views.every, name="templates"),
+    path("templates/new/", views.new, name="new-template"),
+    path("templates/preview/", views.preview, name="preview"),
+    path("templates/versions/<int:version_id>/approve/", views.approve, name="approve"),
+    path("templates/<str:slug>/<str:channel>/<str:language>/", views.template, name="template"),
+    path("campaigns/<int:campaign_id>/preview/messages/", views.samples, name="samples"),
+    path("outbox/", pages_outbox.outbox, name="outbox"),
+    path("messages/<int:message_id>/", pages_outbox.message, name="message"),
+    path("messages/<int:message_id>/html/", pages_outbox.html, name="html"),
+    path("messages/<int:message_id>/settle/", pages_outbox.settle_unknown, name="settle"),
+    path("settings/senders/", pages_senders.every, name="senders"),
+    path("settings/senders/new/", pages_senders.edit, name="new-sender"),
+    path("settings/senders/<int:sender_id>/", pages_senders.edit, name="sender"),
+    path("settings/senders/<int:sender_id>/pause/", pages_senders.pause, name="pause-sender"),
+    path("settings/senders/<int:sender_id>/resume/", pages_senders.resume, name="resume-sender"),
+    path("settings/senders/<int:sender_id>/test/", pages_senders.test, name="test-sender"),
+]
