@@ -88,7 +88,7 @@ CREATE TABLE patient_facts (
     email_point_id bigint,
     call_point_id bigint,
     letter_ok boolean NOT NULL DEFAULT false,
-    sms_ok boolean NOT NULL DEFAULT false, -- the consent a recall message needs is recorded: level 2, for a call 1
+    sms_ok boolean NOT NULL DEFAULT false, -- the consent a recall message needs is recorded (level 2); a number given to the practice may be dialled
     email_ok boolean NOT NULL DEFAULT false,
     call_ok boolean NOT NULL DEFAULT false,
     preferred_channel text NOT NULL DEFAULT '',
@@ -130,18 +130,20 @@ SELECT f.practice_id, f.patient_id, f.household_id, f.household_size, f.guardian
         make_date(extract(year FROM today)::integer + CASE WHEN f.benefit_renews_month <= extract(month FROM today) THEN 1 ELSE 0 END,
                   f.benefit_renews_month, 1) END,
     CASE WHEN f.benefit_ends_on < today THEN NULL ELSE f.benefit_left_cents END, f.care,
-    CASE WHEN f.adult_on <= today THEN f.sms_point_id ELSE g.sms_point_id END,
-    CASE WHEN f.adult_on <= today THEN f.email_point_id ELSE g.email_point_id END,
-    CASE WHEN f.adult_on <= today THEN f.call_point_id ELSE g.call_point_id END,
-    CASE WHEN f.adult_on <= today THEN f.letter_ok ELSE coalesce(g.letter_ok, false) END,
-    CASE WHEN f.adult_on <= today THEN f.sms_ok ELSE coalesce(g.sms_ok, false) END,
-    CASE WHEN f.adult_on <= today THEN f.email_ok ELSE coalesce(g.email_ok, false) END,
-    CASE WHEN f.adult_on <= today THEN f.call_ok ELSE coalesce(g.call_ok, false) END,
+    CASE WHEN o.own THEN f.sms_point_id ELSE g.sms_point_id END,
+    CASE WHEN o.own THEN f.email_point_id ELSE g.email_point_id END,
+    CASE WHEN o.own THEN f.call_point_id ELSE g.call_point_id END,
+    CASE WHEN o.own THEN f.letter_ok ELSE coalesce(g.letter_ok, false) END,
+    CASE WHEN o.own THEN f.sms_ok ELSE coalesce(g.sms_ok, false) END,
+    CASE WHEN o.own THEN f.email_ok ELSE coalesce(g.email_ok, false) END,
+    CASE WHEN o.own THEN f.call_ok ELSE coalesce(g.call_ok, false) END,
     f.preferred_channel, f.last_touch_on, f.last_reply_on, f.touches_since_reply
 FROM patient_facts f
 JOIN practice pr ON pr.id = f.practice_id
 LEFT JOIN patient_facts g ON g.practice_id = f.practice_id AND g.patient_id = f.guardian_id AND g.contactable
     AND g.adult_on <= today AND (f.adult_on > today OR f.adult_on IS NULL)
+-- an unknown age with nobody else to write to keeps its own points: the gate then asks a person (AGE_UNKNOWN)
+CROSS JOIN LATERAL (SELECT coalesce(f.adult_on <= today, f.guardian_id IS NULL) AS own) o
 -- a child's recall is stale once the patient is grown up (support threads: "you are due" to somebody already booked)
 CROSS JOIN LATERAL (SELECT CASE WHEN f.recall_kind = 'child' AND f.adult_on <= today THEN NULL ELSE f.recall_due_on END AS due,
                            CASE WHEN f.recall_kind = 'child' AND f.adult_on <= today THEN '' ELSE f.recall_kind END AS kind) r

@@ -118,9 +118,9 @@ def _points(practice_id: int, patient: int, rng: random.Random) -> None:
     moment = datetime(2025, 3, 1, tzinfo=UTC)
     for _ in range(rng.randrange(4)):
         email = rng.random() < 0.4
-        marks = {name: moment for name in ("sms_out_at", "email_out_at", "call_out_at", "wrong_number_at", "complained_at", "hard_bounced_at",
+        marks: dict[str, Any] = {name: moment for name in ("sms_out_at", "email_out_at", "call_out_at", "wrong_number_at", "complained_at", "hard_bounced_at",
                                            "sms_incapable_at") if rng.random() < 0.08}  # fmt: skip
-        levels = {f"{channel}_level": rng.randrange(4) for channel in ("sms", "email", "call")}
+        levels: dict[str, Any] = {f"{channel}_level": rng.randrange(4) for channel in ("sms", "email", "call")}
         point = make_point(
             practice_id, None, f"someone{next(_numbers)}@example.com" if email else "", reassigned=rng.choice(("", "", "yes", "no")), **marks, **levels,
         )  # fmt: skip
@@ -328,7 +328,7 @@ def _reach(holds: list[dict[str, Any]], points: dict[int, dict[str, Any]], perso
     found: dict[str, Any] = {
         "letter_ok": bool(person["street"] and person["zip"] and "letter" not in person["banned_channels"])
     }
-    for channel, needed in (("sms", 2), ("email", 2), ("call", 1)):
+    for channel, needed in (("sms", 2), ("email", 2), ("call", 0)):
         ways = []
         for hold in holds:
             point = points[hold["contact_point_id"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from recare.segments import facts
 from recare.segments.facts import CARE, COLUMNS
 from tests.conftest import new_practice
 from tests.segments.charts import facts_by_hand, make_chart, some_day
+
+if TYPE_CHECKING:
+    from recare.practices.practice import Practice
 
 TIMES = "xmin::text, ctid::text"
 
@@ -29,7 +32,7 @@ def versions(practice_id: int) -> dict[int, tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_facts_of_random_charts_equal_the_oracle(practice, seed) -> None:
+def test_facts_of_random_charts_equal_the_oracle(practice: Practice, seed: int) -> None:
     rng = random.Random(seed)
     make_chart(practice.id, rng, practice.zone)
     facts.rebuild([practice.id])
@@ -59,7 +62,7 @@ def shake(practice_id: int, rng: random.Random, patients: list[int]) -> list[int
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_refresh_of_what_changed_equals_a_full_rebuild(practice, seed) -> None:
+def test_a_refresh_of_what_changed_equals_a_full_rebuild(practice: Practice, seed: int) -> None:
     rng = random.Random(100 + seed)
     patients = make_chart(practice.id, rng, practice.zone)
     facts.rebuild([practice.id])
@@ -73,7 +76,7 @@ def test_a_refresh_of_what_changed_equals_a_full_rebuild(practice, seed) -> None
     assert db.value("SELECT count(*) FROM patient_change WHERE practice_id = %(p)s", p=practice.id) == 0
 
 
-def test_nothing_that_is_the_same_is_written_again(practice) -> None:
+def test_nothing_that_is_the_same_is_written_again(practice: Practice) -> None:
     rng = random.Random(7)
     patients = make_chart(practice.id, rng, practice.zone, people=12)
     assert facts.rebuild([practice.id]) == 12
@@ -84,7 +87,7 @@ def test_nothing_that_is_the_same_is_written_again(practice) -> None:
     assert versions(practice.id) == before
 
 
-def test_a_day_passing_changes_no_row_and_only_how_it_reads(practice) -> None:
+def test_a_day_passing_changes_no_row_and_only_how_it_reads(practice: Practice) -> None:
     rng = random.Random(8)
     patients = make_chart(practice.id, rng, practice.zone)
     facts.rebuild([practice.id])
@@ -97,12 +100,11 @@ def test_a_day_passing_changes_no_row_and_only_how_it_reads(practice) -> None:
     assert readings[0] != readings[2]
 
 
-def test_two_practices_never_mix(db) -> None:
-    from recare.base import db as database
-
+@pytest.mark.django_db
+def test_two_practices_never_mix() -> None:
     first, second = new_practice(), new_practice()
     rng = random.Random(9)
-    with database.scope([first.id, second.id]):
+    with db.scope([first.id, second.id]):
         make_chart(first.id, rng, first.zone, people=15)
         make_chart(second.id, rng, second.zone, people=15)
         facts.rebuild([first.id, second.id])
@@ -110,7 +112,7 @@ def test_two_practices_never_mix(db) -> None:
         assert not {row["household_id"] for row in together[0].values()} & {
             row["household_id"] for row in together[1].values()
         } - {None}
-    with database.scope(first.id):
+    with db.scope(first.id):
         assert facts.rebuild([first.id, second.id]) == 0
         assert stored(first.id) == together[0]
         assert not stored(second.id)
