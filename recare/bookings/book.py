@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from recare.base import db
 from recare.bookings import chart, openings
 from recare.bookings.booking import COLUMNS, AlreadyBooked, Booking, Gone, Taken, Via, get, upcoming
-from recare.bookings.visits import for_patient
+from recare.bookings.visits import for_patient, is_treatment
 from recare.practices import practice as practices
 
 if TYPE_CHECKING:
@@ -34,10 +34,11 @@ def hold(
     _let_go(practice_id, patient_id, opening, now)
     made = None
     if not chart.conflicts(practice_id, patient_id, opening):
-        today = now.astimezone(practices.get(practice_id).zone).date()
+        practice = practices.get(practice_id)
+        today, plan = now.astimezone(practice.zone).date(), is_treatment(practice_id, touch_id)
         made = _insert(
             practice_id, opening, state="held", patient=patient_id, via=via, touch=touch_id, now=now,
-            reason=for_patient(practices.get(practice_id), patient_id, today).reason, until=now + HELD_FOR,
+            reason=for_patient(practice, patient_id, today, treatment=plan).reason, until=now + HELD_FOR,
             enrolment=_enrolment(practice_id, patient_id, touch_id), booked=None, uid=None, sequence=0,
         )  # fmt: skip
     if made is None:
@@ -74,6 +75,13 @@ def confirm(practice_id: int, booking_id: int, now: datetime) -> Booking:
     chart.enter(practice_id, made, now)
     chart.stop_outreach(practice_id, made, now)
     return made
+
+
+def take(
+    practice_id: int, patient_id: int, opening: Opening, via: Via, now: datetime, touch_id: int | None = None
+) -> Booking:
+    """Book in one step, for a patient who is on the phone or at the desk. Raises Taken with alternatives."""
+    return confirm(practice_id, hold(practice_id, patient_id, opening, via, now, touch_id).id, now)
 
 
 def cancel(practice_id: int, booking_id: int, now: datetime) -> Booking:

@@ -98,6 +98,18 @@ def withdraw(practice_id: int, booking: Booking, kind: str, now: datetime) -> No
     changes.mark(practice_id, [booking.patient_id])
 
 
+def entered(practice_id: int, booking_id: int, actor: str, now: datetime) -> bool:
+    """Note that the front desk has entered a visit; return False when that was noted before."""
+    return bool(
+        db.run(
+            "UPDATE task t SET done_at = %(now)s, done_by = %(actor)s, outcome = 'entered' FROM booking b "
+            "WHERE b.practice_id = %(practice)s AND b.id = %(booking)s AND t.practice_id = b.practice_id "
+            "AND t.once_key = 'booking:' || b.ref AND t.done_at IS NULL",
+            practice=practice_id, booking=booking_id, actor=actor, now=now,
+        )
+    )  # fmt: skip
+
+
 def match_batch(practice_id: int, now: datetime) -> int:
     """Find bookings that the office has entered (same patient, within 15 minutes), and those it has since moved or taken out.
 

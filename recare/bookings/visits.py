@@ -67,6 +67,19 @@ def visit_for(
     return Visit(reason, length, hygiene=reason != "consultation")
 
 
+def is_treatment(practice_id: int, touch_id: int | None) -> bool:
+    """Whether the message a patient comes from was about a plan that is not finished."""
+    return touch_id is not None and bool(
+        db.value(
+            "SELECT v.spec -> 'playbook' ->> 'purpose' = 'continued_treatment' FROM touch t "
+            "JOIN enrolment e ON e.practice_id = t.practice_id AND e.id = t.enrolment_id "
+            "JOIN campaign_version v ON v.practice_id = e.practice_id AND v.id = e.version_id "
+            "WHERE t.practice_id = %(practice)s AND t.id = %(touch)s",
+            practice=practice_id, touch=touch_id,
+        )
+    )  # fmt: skip
+
+
 def for_patient(practice: Practice, patient_id: int, today: date, *, treatment: bool = False) -> Visit:
     """Choose the visit of one patient from the facts as last computed."""
     facts = db.one(

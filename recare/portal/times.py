@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from recare.bookings import openings
+from recare.bookings.days import Day, by_day
 from recare.bookings.schedule import DAY, Opening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from recare.portal.page import Visitor
 
 DAYS_SHOWN: Final = 5
 _LOOK: Final = 21
-_APART: Final = timedelta(minutes=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """The times of one local day."""
-
-    day: date
-    openings: tuple[Opening, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +30,11 @@ def offered(v: Visitor, minutes: int, asked: str, *, hygiene: bool) -> Offer:
     """Return the next days that have times, from the day that was asked for (ISO) or today."""
     first_day = max(_day(asked) or v.today, v.today)
     found = openings.find(v.practice, first_day, _LOOK, minutes, v.now, hygiene)
-    days = [
-        Day(day, _spread(rows))
-        for day, rows in groupby(found, key=lambda opening: opening.starts_at.astimezone(v.practice.zone).date())
-    ]
+    days = by_day(found, v.practice.zone)
     shown = tuple(days[:DAYS_SHOWN])
     later = days[DAYS_SHOWN].day if len(days) > DAYS_SHOWN else first_day + _LOOK * DAY
     horizon = v.today + openings.rules_of(v.practice).days_ahead * DAY
     return Offer(shown, later if later <= horizon else None, first_day == v.today)
-
-
-def _spread(rows: Iterable[Opening]) -> tuple[Opening, ...]:
-    """Keep times at least half an hour apart; the chair does not matter to the patient."""
-    kept: list[Opening] = []
-    for opening in rows:
-        if not kept or opening.starts_at - kept[-1].starts_at >= _APART:
-            kept.append(opening)
-    return tuple(kept)
 
 
 def picked(v: Visitor, said: str, minutes: int, *, hygiene: bool) -> tuple[Opening, list[Opening]] | None:

@@ -15,7 +15,7 @@ from recare.bookings import ics, openings
 from recare.bookings import visits as right_visits
 from recare.bookings.booking import AlreadyBooked, Booking, Gone, Taken
 from recare.messages import links
-from recare.portal import times, touched
+from recare.portal import times
 from recare.portal.page import Visitor, go, patient_page, show
 
 if TYPE_CHECKING:
@@ -166,8 +166,7 @@ def _gone(
 
 
 def _visit(v: Visitor) -> Visit:
-    contact = touched.behind(v)
-    plan = contact is not None and contact.purpose == "continued_treatment"
+    plan = right_visits.is_treatment(v.practice.id, v.link.touch_id)
     return right_visits.for_patient(v.practice, v.person.id, v.today, treatment=plan)
 
 

@@ -72,7 +72,10 @@ def test_a_moved_visit_stays_the_same_entry_and_a_cancelled_one_leaves_the_calen
     made = book.confirm(clinic.practice.id, held.id, NOW)
     moved = book.move(clinic.practice.id, made.id, clinic.openings()[4], NOW)
     gone = book.cancel(clinic.practice.id, moved.id, NOW)
-    events = [Calendar.from_ical(ics.build(row, clinic.practice, NOW).decode()).walk("VEVENT")[0] for row in (made, moved, gone)]
+    events = [
+        Calendar.from_ical(ics.build(row, clinic.practice, NOW).decode()).walk("VEVENT")[0]
+        for row in (made, moved, gone)
+    ]
     assert len({str(event["uid"]) for event in events}) == 1
     assert [event["sequence"] for event in events] == [0, 1, 2]
     assert str(events[2]["status"]) == "CANCELLED"

@@ -97,6 +97,18 @@ def test_times_of_three_years_absence_are_long_enough_for_a_full_examination(str
     assert "about 90 minutes" in page(stranger, way.path("book"))
 
 
+def test_who_was_written_to_about_an_unfinished_plan_books_a_talk_in_the_doctors_chair(
+    stranger: Client, practice: Practice, now: datetime
+) -> None:
+    way = written(practice, now, purpose="continued_treatment")
+    path = way.path("book")
+    assert "about 30 minutes" in page(stranger, path)
+    book(stranger, path)
+    made = booking.upcoming(practice.id, way.patient, now)
+    assert made is not None
+    assert (made.reason, made.operatory_id) == ("consultation", way.clinic.doctors_chair)
+
+
 @pytest.mark.parametrize("column", ["cannot_schedule", "premed"])
 def test_who_needs_a_word_first_is_asked_to_call(stranger: Client, way: Written, column: str) -> None:
     db.run(f"UPDATE patient SET {column} = true WHERE id = %(id)s", id=way.patient)
