@@ -119,6 +119,12 @@ def copy_raw(table: str, columns: Sequence[str], source: Iterable[Sequence[Any]]
             stream.write_row(row)
 
 
+def analyze(*tables: str) -> None:
+    """Bring the planner's statistics up to date after a bulk load, also inside the transaction that has loaded."""
+    for table in tables:
+        tuples("SELECT update_statistics(%(table)s::text::regclass)", table=table)
+
+
 def json(data: Any) -> Jsonb:
     """Wrap data for a jsonb parameter; dates become ISO text."""
     return Jsonb(data, dumps=_dumps)

@@ -28,6 +28,13 @@ BEGIN
     EXECUTE format('CREATE TRIGGER no_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', tbl);
 END $$;
 
+-- Tables that a bulk load has just filled have no statistics, and without them the planner loops where it should hash: hours instead of
+-- seconds. ANALYZE needs the tables' owner, which the application is not; it reads samples only and shows nothing to the caller.
+CREATE FUNCTION update_statistics(tbl regclass) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    EXECUTE format('ANALYZE %s', tbl);
+END $$;
+
 -- Who viewed, exported, changed, sent, approved. Chained per practice; `practice_id` 0 is the installation itself.
 CREATE TABLE audit_entry (
     practice_id bigint NOT NULL,

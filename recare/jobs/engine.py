@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from recare.base import db
-from recare.bookings import book
+from recare.bookings import book, chart
 from recare.calls import worklist
 from recare.campaigns import advance
 from recare.inbox import apply
@@ -35,16 +34,12 @@ class Stage:
     """Whether it is asked again until nothing is left."""
 
 
-def _refresh(practice_id: int, now: datetime) -> int:
-    with db.scope(practice_id):
-        return facts.refresh(practice_id, now)
-
-
 STAGES: Final = (
     Stage("replies", apply.apply_batch),
     Stage("unread replies", apply.expire_reviews_batch),
     Stage("holds", book.expire_batch),
-    Stage("facts", _refresh),
+    Stage("bookings", chart.match_batch, again=False),
+    Stage("facts", facts.refresh_batch),
     Stage("decide", advance.advance_batch),
     Stage("render", render.render_batch),
     Stage("calls", worklist.open_batch),

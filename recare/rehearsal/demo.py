@@ -76,8 +76,10 @@ def _furnish(place: Practice, now: datetime) -> None:
         setup.add_sandbox(place.id, channel, address)
     office.sync(place.id, now)
     facts.rebuild([place.id])
+    db.analyze("patient_facts")
     consents.file_forms(place.id, SEED, now)
     facts.rebuild([place.id])
+    db.analyze("contact_point", "consent_event", "patient_facts")
     templates.install_shipped(place.id, now)
     segment.install(place.id, now)
     offer.make(place.id, now)
@@ -110,6 +112,7 @@ def play_all(place: Practice, say: Say) -> None:
             now = practices.clock(place)
             campaign.publish(place.id, first.id, "demo", now)
             enrol.freeze_and_enrol(place.id, first.id, now)
+            db.analyze("enrolment")
         progress.ask(place.id, progress.DAYS)
     from recare.rehearsal import run
 

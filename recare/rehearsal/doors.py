@@ -10,6 +10,7 @@ from recare.bookings import book
 from recare.bookings.booking import AlreadyBooked, Taken, Via
 from recare.calls import outcomes, worklist
 from recare.consent import revoke
+from recare.inbox import release
 from recare.inbox.receive import Inbound, receive
 from recare.messages.deliveries import DeliveryEvent, record_delivery
 from recare.patients.tasks import close_task, list_open
@@ -21,7 +22,7 @@ STAFF: Final = "front desk (simulated)"
 CALLS_A_DAY: Final = 40
 """Assumption: what one person manages beside the counter; about 15 attempts an hour (requirements F24)."""
 # What a call led to in the simulation, in the words of the worklist.
-_OUTCOMES: Final = {
+_OUTCOMES: Final[dict[str, outcomes.Outcome]] = {
     "booked": "booked", "left_message": "left_message", "no_answer": "no_answer", "call_later": "call_later",
     "wrong_number": "wrong_number", "do_not_call": "do_not_call", "angry": "angry", "declined": "not_interested",
     "other_dentist": "new_dentist",
@@ -119,35 +120,39 @@ def dial(world: World, now: datetime, limit: int) -> int:
     """Work the call list from the top as a front desk would; return how many calls were made."""
     made = 0
     with db.scope(world.practice.id):
-        waiting = worklist.due(world.practice.id, now, limit)
-    for entry in waiting:
-        if entry.patient_id not in world.people:
-            continue
-        with db.scope(world.practice.id):
-            if not worklist.take(world.practice.id, entry.call_id, STAFF, now):
-                continue
-            result = world.ring(entry.patient_id, entry.address, now, offer=bool(entry.offer))
-            outcome = _OUTCOMES[result.outcome]
-            if outcome == "booked" and not _book(world, entry.patient_id, "call", entry.touch_id, now):
-                outcome = "call_later"
-            again = now + timedelta(days=3) if outcome == "call_later" else None
-            outcomes.record(
-                world.practice.id, entry.call_id, outcome, STAFF, now, call_again_at=again,
-                seconds=int((result.at - now).total_seconds()),
-            )  # fmt: skip
-        made += 1
+        waiting = [entry.item for entry in worklist.due(world.practice.id, now, limit, STAFF) if entry.opens_at is None]
+    for item in waiting:
+        if item.patient_id in world.people:
+            made += _call(world, item, now)
     return made
 
 
+def _call(world: World, item: worklist.Item, now: datetime) -> bool:
+    practice_id = world.practice.id
+    with db.scope(practice_id):
+        try:
+            worklist.take(practice_id, item.id, STAFF, now)
+        except (worklist.CallNotFree, LookupError):  # something has changed since the list was drawn up
+            return False
+        result = world.ring(item.patient_id, item.phone, now, offer=bool(item.offer))
+        outcome = _OUTCOMES[result.outcome]
+        if outcome == "booked" and not _book(world, item.patient_id, "call", item.touch_id, now):
+            outcome = "call_later"
+        again = now + timedelta(days=3) if outcome == "call_later" else None
+        seconds = int((result.at - now).total_seconds())
+        outcomes.record(practice_id, item.id, outcome, STAFF, now, call_again_at=again, seconds=seconds)
+    return True
+
+
 def read_replies(world: World, now: datetime) -> int:
-    """The front desk reads what waits for a person: yes-answers are booked by telephone, everything else is put aside as read."""
-    read = 0
+    """The front desk reads what waits for a person; who would like to come is rung and booked; doubts count as a stop."""
     with db.scope(world.practice.id):
-        for task in list_open(world.practice.id, limit=200):
-            if task.kind == "enter_booking":
-                continue
-            if task.kind in {"reply_yes", "call_me"} and task.patient_id in world.people:
+        waiting = list_open(world.practice.id, limit=200)
+    for task in waiting:
+        with db.scope(world.practice.id):
+            if task.kind in {"booking_request", "call_me"} and task.patient_id in world.people:
                 office.book_by_telephone(world, task.patient_id, now)
-            close_task(world.practice.id, task.id, STAFF, "read", now)
-            read += 1
-    return read
+            stops = task.kind == "maybe_optout"
+            if not release.by_person(world.practice.id, task.id, STAFF, stops=stops, why="read", now=now):
+                close_task(world.practice.id, task.id, STAFF, "done", now)
+    return len(waiting)

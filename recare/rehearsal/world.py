@@ -130,14 +130,17 @@ class World:
 
 
 _HEARD = """
+WITH arrived AS MATERIALIZED (  -- under row-level security a computed key cannot be looked up in an index, a plain column can
+    SELECT *, split_part(our_id, '-', 2)::bigint AS message_id FROM sandbox_delivery WHERE practice_id = %(practice)s AND id > %(last)s
+)
 SELECT d.id AS delivery_id, m.id AS message_id, m.patient_id, m.touch_id, m.contact_point_id, d.channel, d.recipient AS address,
        d.received_at AS at, coalesce(tp.slug, '') AS template, coalesce(t.offer, '') <> '' AS offer
-FROM sandbox_delivery d
-JOIN message m ON m.practice_id = d.practice_id AND m.id = split_part(d.our_id, '-', 2)::bigint
+FROM arrived d
+JOIN message m ON m.practice_id = d.practice_id AND m.id = d.message_id
 LEFT JOIN touch t ON t.practice_id = m.practice_id AND t.id = m.touch_id
 LEFT JOIN template_version v ON v.practice_id = t.practice_id AND v.id = t.template_version_id
 LEFT JOIN template tp ON tp.practice_id = v.practice_id AND tp.id = v.template_id
-WHERE d.practice_id = %(practice)s AND d.id > %(last)s AND m.patient_id IS NOT NULL AND m.touch_id IS NOT NULL
+WHERE m.patient_id IS NOT NULL AND m.touch_id IS NOT NULL
 ORDER BY d.id
 """
 

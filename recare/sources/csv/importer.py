@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from recare.sources.csv.reading import Layout
     from recare.sources.csv.rules import Issue
 
+_FILLED: Final = (
+    "household", "patient", "appointment", "procedure", "recall", "treatment_plan_item", "coverage", "contact_point",
+    "patient_contact", "consent_event",
+)  # fmt: skip
 _READABLE: Final = frozenset({".csv", ".txt", ".tsv", ".tab", ".psv", ""})
+_ANALYZED_FROM: Final = 1000  # rows; fewer do not change how the planner should think
 _REFUSED: Final = frozenset({".xlsx", ".xls", ".xlsm", ".ods", ".pdf"})
 
 
@@ -187,6 +192,7 @@ def write(
             runs.fail(run, error)
             raise
         runs.succeed(run, result)
+        db.analyze(*_FILLED)
         with db.scope(practice.id):
             audit.record(practice.id, actor, "imported", f"sync_run:{run.id}", now, {"files": len(opened)})
     return result

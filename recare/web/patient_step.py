@@ -1,0 +1,124 @@
+"""The next best step with one patient: one sentence, and one button where there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from django.urls import reverse
+
+from recare.base import db
+from recare.patients.tasks import Task
+from recare.web.task_words import shown
+from recare.web.templatetags.ui import day, local
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from recare.practices.practice import Practice
+    from recare.segments.facts import Facts
+    from recare.web.patient_chart import Person
+
+_GONE: Final = {
+    "deceased": "Has died. Nothing is sent, and nobody calls.",
+    "dismissed": "Dismissed. Only letters that a person writes go out until the notice ends, and none after it.",
+    "moved": "Has moved away. Nothing is sent. Offer to send the records if they ask.",
+    "transferred": "Sees another dentist. Nothing is sent. Send the records if they ask.",
+    "do_not_contact": "Wants no contact. Wait until they come by themselves.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do now. ``kind`` is the card's: '' or needs-you."""
+
+    title: str
+    text: str
+    kind: str = ""
+    url: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What runs with the patient now."""
+
+    call_id: int | None
+    campaign: str | None
+    campaign_id: int | None
+    due_at: datetime | None
+    arm: str | None
+
+
+def next_step(practice: Practice, who: Person, facts: Facts | None, now: datetime) -> Step:
+    """Return the one thing to do. What a person must read comes first, then what stops every contact, then what brings them back."""
+    waiting = _tasks(practice.id, who.id)
+    if waiting:
+        task = shown(waiting[0])
+        more = f" ({len(waiting) - 1} more below)" if len(waiting) > 1 else ""
+        return Step(f"{task.title}{more}", task.advice, "needs-you", task.url if task.url.startswith("/inbox/") else "", "Open")
+    if who.merged_into_id is not None:
+        return Step("This chart was merged", "Another chart stands for this person now.", "", reverse("web:patient", args=[who.merged_into_id]), "Open it")
+    if who.hold:
+        return Step("Rests until a person has settled it", "The owner or the dentist rings, listens, and ends the hold below.", "needs-you")
+    if who.standing in _GONE:
+        return Step("Leave in peace", _GONE[who.standing])
+    if who.standing == "unknown":
+        return Step("Say where they stand", "The chart does not tell why they are inactive. Choose below; until then nothing is sent.", "needs-you")
+    if facts is None:
+        return Step("Facts are being computed", "Come back in a minute.")
+    return _invite(practice, who, facts, now)
+
+
+def _invite(practice: Practice, who: Person, facts: Facts, now: datetime) -> Step:
+    if facts.next_visit_at is not None:
+        return Step(f"Has a visit on {local(facts.next_visit_at, practice)}", "Nothing to do: nobody invites a patient who is booked.", "good")
+    running = _running(practice.id, who.id)
+    if running is not None and running.call_id is not None:
+        return Step("Ring them", "A call is on the worklist.", "needs-you", f"/calls/{running.call_id}/", "Open the call")
+    if running is not None and running.campaign:
+        return _waits(practice, running)
+    if who.paused_until is not None and who.paused_until > now.astimezone(practice.zone).date():
+        return Step(f"Paused until {day(who.paused_until)}", "They asked for time, or somebody here did.")
+    if not facts.contactable:
+        return Step("Leave alone", "The chart restricts contact. See 'Why, and why not' for the reason.")
+    if not (facts.sms_ok or facts.email_ok or facts.call_ok):
+        return Step("Ask for consent", "No number or address may be used. Ask at the next contact, and record it below with what shows it.", "needs-you")
+    if facts.overdue_days or facts.unscheduled_items:
+        why = f"The recall is {facts.overdue_days} days overdue" if facts.overdue_days else "Planned treatment is not booked"
+        return Step("Invite them back", f"{why}, and nothing is booked. A campaign takes them in, or ring them.", "needs-you", reverse("campaigns:list"), "Campaigns")
+    return Step("Nothing now", "No recall is due and no plan is open.")
+
+
+def _waits(practice: Practice, running: _Open) -> Step:
+    url = reverse("campaigns:detail", args=[running.campaign_id])
+    if running.arm == "held_out":
+        return Step(f"Left alone on purpose in '{running.campaign}'", "Drawn by chance, to learn what the campaign changes. Answer when they call.", "", url, "Campaign")
+    when = f"The next step is due {local(running.due_at, practice)}." if running.due_at else ""
+    return Step(f"On the ladder of '{running.campaign}'", f"Nothing to do. {when}", "", url, "Campaign")
+
+
+def _tasks(practice_id: int, patient_id: int) -> list[Task]:
+    return db.rows(
+        Task,
+        "SELECT t.id, t.kind, t.urgency, t.patient_id, t.contact_point_id, t.subject_table, t.subject_id, t.detail, t.created_at, t.due_at, "
+        "'' AS patient_name FROM task t WHERE t.practice_id = %(practice)s AND t.patient_id = %(patient)s AND t.done_at IS NULL "
+        "ORDER BY t.urgency, t.created_at, t.id LIMIT 10",
+        practice=practice_id, patient=patient_id,
+    )  # fmt: skip
+
+
+def tasks(practice_id: int, patient_id: int) -> list[object]:
+    """Return what waits for a person about this patient, in words."""
+    return [shown(task) for task in _tasks(practice_id, patient_id)]
+
+
+def _running(practice_id: int, patient_id: int) -> _Open | None:
+    return db.one(
+        _Open,
+        "SELECT (SELECT min(k.id) FROM call k WHERE k.practice_id = %(practice)s AND k.patient_id = %(patient)s AND k.state = 'open') AS call_id, "
+        "c.name AS campaign, c.id AS campaign_id, e.due_at, e.arm FROM (SELECT 1) one "
+        "LEFT JOIN enrolment e ON e.practice_id = %(practice)s AND e.patient_id = %(patient)s AND e.state IN ('waiting', 'held_out') "
+        "LEFT JOIN campaign c ON c.practice_id = e.practice_id AND c.id = e.campaign_id",
+        practice=practice_id, patient=patient_id,
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""The list of patients: filters, how many they are and who reaches them, and one page of names. Every look at it is on the audit trail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from recare.base import audit
+from recare.practices.access import StaffRequest, staff
+from recare.web import patient_count, patient_filters, patient_list
+from recare.web.patient_filters import Filters
+from recare.web.patient_list import PAGE, Line, Question
+
+if TYPE_CHECKING:
+    from recare.segments.bands import Bands
+
+READERS: Final = ("owner", "manager", "front_desk", "clinician", "auditor")
+_STANDING_KINDS: Final = {
+    "dismissed": "harm", "deceased": "harm", "do_not_contact": "harm", "unknown": "needs-you", "disputed": "needs-you",
+}  # fmt: skip
+
+
+@staff(*READERS)
+def patients(request: StaffRequest) -> HttpResponse:
+    """Show a page of the list; to htmx, only what the filters change."""
+    choices = patient_filters.segment_choices(request.practice.id)
+    by_slug = {choice.slug: choice for choice in choices}
+    usual = patient_filters.definition(request.practice.policy, None)
+    asked = patient_filters.read(request.GET, usual, set(by_slug))
+    chosen = by_slug.get(asked.segment)
+    bands = patient_filters.definition(request.practice.policy, chosen)
+    if asked.band not in {"", *bands.names}:  # the segment was written against another definition
+        asked = patient_filters.read(request.GET.dict() | {"band": ""}, usual, set(by_slug))
+    question = Question(
+        request.practice.id, request.now.astimezone(request.practice.zone).date(), bands,
+        patient_filters.predicate(asked, bands, chosen), asked.q, asked.standing,
+    )  # fmt: skip
+    try:
+        lines = patient_list.rows(question, asked.order, asked.cursor, PAGE + 1)
+    except ValueError:
+        return redirect(f"{request.path}?{asked.address(cursor='')}")
+    shown = lines[:PAGE]
+    audit.record(
+        request.practice.id, request.staff, "viewed a list", "patients", request.now,
+        {"filters": asked.asked, "order": asked.order, "shown": len(shown), "further": bool(asked.cursor)},
+    )  # fmt: skip
+    context = _context(asked, bands, shown, more=len(lines) > PAGE) | {
+        **patient_count.shown(question), "segments": choices, "chosen": chosen, "today": question.today,
+    }  # fmt: skip
+    part = request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
+    return render(request, "web/patients_found.html" if part else "web/patients.html", context)
+
+
+def _context(asked: Filters, bands: Bands, shown: list[Line], *, more: bool) -> dict[str, Any]:
+    return {
+        "asked": asked, "bands": bands, "lines": [(line, bands.title_of(line.band), badge(line)) for line in shown],
+        "older": f"?{asked.address(cursor=shown[-1].cursor)}" if more else "",
+        "newer": f"?{asked.address(cursor='')}" if asked.cursor else "",
+        "band_choices": [("", "any"), *((name, bands.title_of(name)) for name in bands.names)],
+        "reach_choices": patient_filters.REACH.items(), "visit_choices": patient_filters.VISIT.items(),
+        "age_choices": patient_filters.AGES.items(), "standing_choices": patient_filters.STANDINGS.items(),
+        "order_choices": patient_filters.ORDERS.items(),
+    }  # fmt: skip
+
+
+def badge(line: Line) -> tuple[str, str]:
+    """Return where a patient stands in one or two words, and the kind of badge."""
+    if line.standing not in {"", "active", "lapsed"}:
+        return line.standing.replace("_", " "), _STANDING_KINDS.get(line.standing, "")
+    if line.hold:
+        return f"hold: {line.hold.replace('_', ' ')}", "needs-you"
+    if line.next_visit_at is not None:
+        return "has a visit", "good"
+    if not line.contactable:
+        return "left alone", ""
+    return ("may be invited", "accent") if line.ways else ("no way to reach", "needs-you")
