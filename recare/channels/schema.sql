@@ -15,3 +15,17 @@ CREATE TABLE sandbox_delivery (
 CREATE INDEX sandbox_delivery_recipient ON sandbox_delivery (practice_id, recipient, id);
 CREATE INDEX sandbox_delivery_our_id ON sandbox_delivery (practice_id, our_id);
 SELECT guard_by_practice('sandbox_delivery');
+
+-- Records one message in a transaction of its own, in one round trip. Not flushed to the disk at once: after a power cut the last few
+-- records of a provider that reaches nobody may be gone.
+CREATE FUNCTION sandbox_record(practice bigint, our_id text, channel text, sender text, recipient text, subject text, body_text text,
+    body_html text, received_at timestamptz)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    number bigint;
+BEGIN
+    PERFORM set_config('recare.practices', '{' || practice || '}', true), set_config('synchronous_commit', 'off', true);
+    INSERT INTO sandbox_delivery AS d (practice_id, our_id, channel, sender, recipient, subject, body_text, body_html, received_at)
+    VALUES (practice, our_id, channel, sender, recipient, subject, body_text, body_html, received_at) RETURNING d.id INTO number;
+    RETURN number;
+END $$;

@@ -37,7 +37,7 @@ def queue(practice_id: int, answer: Answer, now: datetime) -> int | None:
         "INSERT INTO message (practice_id, answers_event_id, patient_id, contact_point_id, channel, message_class, subject, body_text, "
         "confirms_opt_out_at, not_before, not_after, segments, created_at) VALUES (%(practice)s, %(event)s, %(patient)s, %(point)s, "
         "%(channel)s, 'S', %(subject)s, %(text)s, %(confirms)s, %(now)s, %(until)s, %(segments)s, %(now)s) "
-        "ON CONFLICT (practice_id, answers_event_id) DO NOTHING RETURNING id",
+        "ON CONFLICT (practice_id, answers_event_id) WHERE answers_event_id IS NOT NULL DO NOTHING RETURNING id",
         practice=practice_id, event=answer.event_id, patient=answer.patient_id, point=answer.contact_point_id,
         channel=answer.channel, subject=answer.subject, text=answer.text, now=now, until=answer.received_at + within,
         confirms=answer.received_at if answer.confirms_opt_out else None,

@@ -222,15 +222,14 @@ def rule(practice_id: int, rulings: Sequence[Ruling], worker: str, now: datetime
 
 
 def may_go(practice_id: int, waiting: Waiting, worker: str) -> bool:
-    """Take the last look, immediately before the provider is called: see ``message_may_go`` in schema.sql."""
-    with db.scope(practice_id):
-        return bool(
-            db.value(
-                "SELECT message_may_go(%(practice)s, %(message)s, %(worker)s, %(attempt)s::smallint, %(point)s, %(patient)s)",
-                practice=practice_id, message=waiting.id, worker=worker, attempt=waiting.next_attempt,
-                point=waiting.point.version, patient=waiting.patient_version,
-            )
-        )  # fmt: skip
+    """Take the last look, immediately before the provider is called: see ``message_may_go`` in schema.sql. Opens no transaction."""
+    return bool(
+        db.value(
+            "SELECT message_may_go(%(practice)s, %(message)s, %(worker)s, %(attempt)s::smallint, %(point)s, %(patient)s)",
+            practice=practice_id, message=waiting.id, worker=worker, attempt=waiting.next_attempt,
+            point=waiting.point.version, patient=waiting.patient_version,
+        )
+    )  # fmt: skip
 
 
 def settle(practice_id: int, settlements: Sequence[Settlement], worker: str, now: datetime) -> int:

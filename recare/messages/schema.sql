@@ -78,12 +78,12 @@ CREATE TABLE message (
     replied_at timestamptz,
     PRIMARY KEY (practice_id, id),
     UNIQUE (practice_id, touch_id),
-    UNIQUE (practice_id, answers_event_id),
     CHECK ((touch_id IS NULL) <> (answers_event_id IS NULL)),     -- no message without a decision or a person's own message
     FOREIGN KEY (practice_id, touch_id) REFERENCES touch (practice_id, id),
     FOREIGN KEY (practice_id, patient_id) REFERENCES patient (practice_id, id),
     FOREIGN KEY (practice_id, contact_point_id) REFERENCES contact_point (practice_id, id)
 );
+CREATE UNIQUE INDEX message_one_answer ON message (practice_id, answers_event_id) WHERE answers_event_id IS NOT NULL;
 CREATE INDEX message_queued ON message (practice_id, not_before, id) WHERE state = 'queued';
 CREATE INDEX message_dying ON message (practice_id, not_after) WHERE state = 'queued';
 CREATE INDEX message_unsettled ON message (practice_id, claimed_at) WHERE state IN ('sending', 'unknown');
@@ -92,7 +92,6 @@ CREATE INDEX message_patient ON message (practice_id, patient_id, created_at);
 CREATE INDEX message_ref ON message (practice_id, provider, provider_ref) WHERE provider_ref <> '';
 SELECT guard_by_practice('message');
 
-CREATE INDEX message_campaign ON message (practice_id, campaign_id, id) WHERE campaign_id IS NOT NULL;
 CREATE INDEX contact_point_held ON contact_point (practice_id, id) WHERE held_at IS NOT NULL;          -- a claim leaves these queued
 
 CREATE FUNCTION message_of_touch() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -112,11 +111,12 @@ CREATE INDEX touch_to_write ON touch (practice_id, decided_at) WHERE verdict = '
 -- rested on still as it was at the claim? `point_was` and `patient_was` are row versions (xmin and ctid): a STOP, a hold, a dismissal,
 -- a merge change them, whichever column they write. Look-ups by key, one after the other: a join might scan a practice's table.
 CREATE FUNCTION message_may_go(practice bigint, message_id bigint, worker text, try smallint, point_was text, patient_was text)
-RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     m record;
     found_text text;
 BEGIN
+    PERFORM set_config('recare.practices', '{' || practice || '}', true);   -- its own scope: one round trip a message, not five
     SELECT contact_point_id, patient_id, enrolment_id, campaign_id INTO m FROM message
     WHERE practice_id = practice AND id = message_id AND state = 'sending' AND claimed_by = worker AND attempt = try;
     IF NOT FOUND THEN RETURN false; END IF;

@@ -51,7 +51,7 @@ def our_id(practice_id: int, message_id: int) -> str:
     return f"{practice_id}-{message_id}"
 
 
-def send_batch(practice_id: int, now: datetime, limit: int = 100, worker: str = "worker") -> int:
+def send_batch(practice_id: int, now: datetime, limit: int = 200, worker: str = "worker") -> int:
     """Claim up to ``limit`` due messages, send and settle them; return how many changed state. ``worker`` names the caller uniquely."""
     batch = claim(practice_id, now, limit, worker)
     by_sender: dict[int, list[Waiting]] = defaultdict(list)

@@ -26,14 +26,12 @@ class Sandbox:
 
     def send(self, outgoing: Outgoing, now: datetime) -> Result:
         """Record the message."""
-        with db.scope(outgoing.practice_id):
-            number = db.value(
-                "INSERT INTO sandbox_delivery (practice_id, our_id, channel, sender, recipient, subject, body_text, body_html, "
-                "received_at) VALUES (%(practice)s, %(our_id)s, %(channel)s, %(sender)s, %(recipient)s, %(subject)s, %(text)s, "
-                "%(html)s, %(now)s) RETURNING id",
-                practice=outgoing.practice_id, our_id=outgoing.our_id, channel=outgoing.channel, sender=outgoing.sender,
-                recipient=outgoing.recipient, subject=outgoing.subject, text=outgoing.text, html=outgoing.html, now=now,
-            )  # fmt: skip
+        number = db.value(
+            "SELECT sandbox_record(%(practice)s, %(our_id)s, %(channel)s, %(sender)s, %(recipient)s, %(subject)s, %(text)s, %(html)s, "
+            "%(now)s)",
+            practice=outgoing.practice_id, our_id=outgoing.our_id, channel=outgoing.channel, sender=outgoing.sender,
+            recipient=outgoing.recipient, subject=outgoing.subject, text=outgoing.text, html=outgoing.html, now=now,
+        )  # fmt: skip
         return Result("accepted", ref=f"sandbox-{number}")
 
     def lookup(self, our_id: str) -> Result:
