@@ -57,7 +57,9 @@ def patient(request: StaffRequest, patient_id: int) -> HttpResponse:
     return page(request, who)
 
 
-def page(request: StaffRequest, who: Person, wrong: dict[str, forms.Form] | None = None, status: int = 200) -> HttpResponse:
+def page(
+    request: StaffRequest, who: Person, wrong: dict[str, forms.Form] | None = None, status: int = 200
+) -> HttpResponse:
     """Render the page; ``wrong`` are forms that came back with something to mend."""
     practice, now = request.practice, request.now
     today = now.astimezone(practice.zone).date()
@@ -84,7 +86,9 @@ def _why(practice: Practice, who: Person, facts: Facts | None, request: StaffReq
 def _badges(who: Person, today: date) -> list[tuple[str, str]]:
     shown = []
     if who.standing:
-        kind = {"dismissed": "harm", "deceased": "harm", "do_not_contact": "harm", "lapsed": ""}.get(who.standing, "needs-you")
+        kind = {"dismissed": "harm", "deceased": "harm", "do_not_contact": "harm", "lapsed": ""}.get(
+            who.standing, "needs-you"
+        )
         shown.append((who.standing.replace("_", " "), kind))
     if who.hold:
         shown.append((f"hold: {who.hold.replace('_', ' ')}", "needs-you"))
@@ -92,5 +96,8 @@ def _badges(who: Person, today: date) -> list[tuple[str, str]]:
         shown.append((f"paused until {who.paused_until.day} {who.paused_until:%b %Y}", "needs-you"))
     if who.do_not_contact and who.standing != "do_not_contact":
         shown.append(("do not contact", "harm"))
-    shown += [(f"no {patient_chart.CHANNEL_WORDS.get(each, each)}s".replace("no e-mails", "no e-mail"), "harm") for each in who.banned_channels]
+    shown += [
+        (f"no {patient_chart.CHANNEL_WORDS.get(each, each)}s".replace("no e-mails", "no e-mail"), "harm")
+        for each in who.banned_channels
+    ]
     return shown or [(who.status, "")]

@@ -73,15 +73,37 @@ def opt_out(request: StaffRequest, who: Person) -> HttpResponse:
     if everything:
         points = [point.id for point in patient_chart.points(practice, who.id)]
         if points:
-            revoke.revoke_points(practice, points, revoke.EVERYTHING, "front_desk", request.staff, "told the front desk", evidence, now)
+            revoke.revoke_points(
+                practice, points, revoke.EVERYTHING, "front_desk", request.staff, "told the front desk", evidence, now
+            )
         if who.standing not in standing.FOR_GOOD:  # a dismissal or a death says more, and stays
             standing.set_standing(practice, who.id, "do_not_contact", request.staff, "told the front desk", now)
     else:
         point = _point(request, who)
-        revoke.revoke(practice, point.id, _CHANNEL_OF[point.kind], "front_desk", request.staff, "told the front desk", evidence, now)
+        revoke.revoke(
+            practice,
+            point.id,
+            _CHANNEL_OF[point.kind],
+            "front_desk",
+            request.staff,
+            "told the front desk",
+            evidence,
+            now,
+        )
     ended = stop(practice, [who.id], "opted_out", now)
-    audit.record(practice, request.staff, "recorded an opt-out", f"patient:{who.id}", now, {"point": request.POST.get("point", ""), "stopped": ended})
-    toasts.success(request, "Recorded. Nothing more is sent " + ("to this patient by any way." if everything else "there, whoever holds it."))
+    audit.record(
+        practice,
+        request.staff,
+        "recorded an opt-out",
+        f"patient:{who.id}",
+        now,
+        {"point": request.POST.get("point", ""), "stopped": ended},
+    )
+    toasts.success(
+        request,
+        "Recorded. Nothing more is sent "
+        + ("to this patient by any way." if everything else "there, whoever holds it."),
+    )
     return _back(who)
 
 
@@ -103,10 +125,24 @@ def record_consent(request: StaffRequest, who: Person) -> HttpResponse:
         request.practice.id, point.id, form.cleaned_data["channel"], wanted,
         form.evidence(who.id, request.staff, min(given_at, now) if given_at else None), now,
     )  # fmt: skip
-    audit.record(request.practice.id, request.staff, "recorded a consent", f"patient:{who.id}", now, {"event": event, "point": point.id})
-    stored = db.value("SELECT level FROM consent_event WHERE practice_id = %(practice)s AND id = %(event)s", practice=request.practice.id, event=event)
+    audit.record(
+        request.practice.id,
+        request.staff,
+        "recorded a consent",
+        f"patient:{who.id}",
+        now,
+        {"event": event, "point": point.id},
+    )
+    stored = db.value(
+        "SELECT level FROM consent_event WHERE practice_id = %(practice)s AND id = %(event)s",
+        practice=request.practice.id,
+        event=event,
+    )
     if stored < wanted:
-        toasts.warning(request, f"Recorded for reminders only (C{stored}): the proof does not carry offers. See what is missing on the form.")
+        toasts.warning(
+            request,
+            f"Recorded for reminders only (C{stored}): the proof does not carry offers. See what is missing on the form.",
+        )
     else:
         toasts.success(request, f"Recorded (C{stored}).")
     if given_at and point_ended(request, point.id, form.cleaned_data["channel"]):
@@ -144,10 +180,18 @@ def wrong_number(request: StaffRequest, who: Person) -> HttpResponse:
     point, practice, now = _point(request, who), request.practice.id, request.now
     revoke.wrong_number(practice, point.id, "front_desk", request.staff, f"front_desk:{request.staff}", now)
     tasks.open_task(
-        practice, "wrong_number", 5, now, once_key=f"wrong_number:point:{point.id}:{now.date()}", patient_id=who.id, contact_point_id=point.id
+        practice,
+        "wrong_number",
+        5,
+        now,
+        once_key=f"wrong_number:point:{point.id}:{now.date()}",
+        patient_id=who.id,
+        contact_point_id=point.id,
     )
     audit.record(practice, request.staff, "noted a wrong number", f"patient:{who.id}", now, {"point": point.id})
-    toasts.success(request, "Noted. Nothing goes there any more, for anybody who holds it. A task asks for the right one.")
+    toasts.success(
+        request, "Noted. Nothing goes there any more, for anybody who holds it. A task asks for the right one."
+    )
     return _back(who)
 
 
@@ -160,7 +204,13 @@ def set_standing(request: StaffRequest, who: Person) -> HttpResponse:
     word = form.cleaned_data["word"]
     try:
         standing.set_standing(
-            request.practice.id, who.id, word, request.staff, form.cleaned_data["why"].strip(), request.now, senior=_is_senior(request)
+            request.practice.id,
+            who.id,
+            word,
+            request.staff,
+            form.cleaned_data["why"].strip(),
+            request.now,
+            senior=_is_senior(request),
         )
     except ValueError as error:
         form.add_error(None, str(error))
@@ -177,7 +227,9 @@ def dismiss(request: StaffRequest, who: Person) -> HttpResponse:
     form = DismissForm(request.POST, prefix="dismiss")
     if form.is_valid():
         try:
-            standing.dismiss(request.practice.id, who.id, standing.Notice(**form.cleaned_data), request.staff, request.now)
+            standing.dismiss(
+                request.practice.id, who.id, standing.Notice(**form.cleaned_data), request.staff, request.now
+            )
         except ValueError as error:
             form.add_error(None, str(error))
         else:
@@ -198,7 +250,9 @@ def pause(request: StaffRequest, who: Person) -> HttpResponse:
         return page(request, who, {"pause": form}, status=422)
     until = form.cleaned_data["until"]
     standing.pause(request.practice.id, who.id, until, request.staff, request.now)
-    toasts.success(request, f"Left alone until {until:%b} {until.day}, {until.year}." if until else "The pause is over.")
+    toasts.success(
+        request, f"Left alone until {until:%b} {until.day}, {until.year}." if until else "The pause is over."
+    )
     return _back(who)
 
 
@@ -229,12 +283,17 @@ def do_not_call(request: StaffRequest, who: Person) -> HttpResponse:
         except ValueError as error:
             toasts.error(request, str(error))
         else:
-            toasts.success(request, "Calls are allowed again, as far as each number's own consent goes: record a fresh yes where one was ended.")
+            toasts.success(
+                request,
+                "Calls are allowed again, as far as each number's own consent goes: record a fresh yes where one was ended.",
+            )
         return _back(who)
     phones = [point.id for point in patient_chart.points(practice, who.id) if point.kind == "phone"]
     standing.ban(practice, who.id, "call", request.staff, now)
     if phones:
-        revoke.revoke_points(practice, phones, ("call",), "front_desk", request.staff, "DNC_INTERNAL", f"front_desk:{request.staff}", now)
+        revoke.revoke_points(
+            practice, phones, ("call",), "front_desk", request.staff, "DNC_INTERNAL", f"front_desk:{request.staff}", now
+        )
     toasts.success(request, "Noted. Nobody here calls this patient any more, at any number.")
     return _back(who)
 

@@ -20,7 +20,14 @@ REACH: Final = {
     "": "anything or nothing", "sms": "text", "email": "e-mail", "call": "call", "letter": "letter", "none": "nothing",
 }  # fmt: skip
 VISIT: Final = {"": "any", "no": "nothing booked", "yes": "booked"}
-AGES: Final = {"": "any", "child": "under 18", "young": "18 to 29", "adult": "30 to 64", "senior": "65 and over", "unknown": "unknown"}
+AGES: Final = {
+    "": "any",
+    "child": "under 18",
+    "young": "18 to 29",
+    "adult": "30 to 64",
+    "senior": "65 and over",
+    "unknown": "unknown",
+}
 ORDERS: Final[dict[Order, str]] = {"priority": "priority", "name": "name", "last_visit": "last visit"}
 STANDINGS: Final = {
     "": "any", "open": "may be contacted", "closed": "may not be contacted", "lapsed": "lapsed", "hold": "on hold", "paused": "paused",
@@ -28,10 +35,10 @@ STANDINGS: Final = {
     "do_not_contact": "do not contact", "bad_debt": "in collections", "disputed": "disputed", "scheduling_restricted": "not booked here",
 }  # fmt: skip
 
-_REACHED: Final = {
+_REACHED: Final[dict[str, dict[str, Any]]] = {
     channel: {"reach": {"any_of": [channel]}} for channel in ("sms", "email", "call", "letter")
 } | {"none": {"reach": {"none_of": ["sms", "email", "call", "letter"]}}}  # fmt: skip
-_AGED: Final = {
+_AGED: Final[dict[str, dict[str, Any]]] = {
     "child": {"age": {"at_most": 17}}, "young": {"age": {"at_least": 18, "at_most": 29}}, "adult": {"age": {"at_least": 30, "at_most": 64}},
     "senior": {"age": {"at_least": 65}}, "unknown": {"age": {"known": False}},
 }  # fmt: skip

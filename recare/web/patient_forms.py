@@ -25,7 +25,10 @@ class GrantForm(forms.Form):
     level = forms.TypedChoiceField(
         label="What they agreed to", coerce=int, choices=[(2, "Reminders and recall (C2)"), (3, "Offers too, in writing and signed (C3)")],
     )  # fmt: skip
-    method = forms.ChoiceField(label="How", choices=[("paper", "On paper"), ("verbal", "Said so, on a recorded line"), ("front_desk", "At the front desk")])
+    method = forms.ChoiceField(
+        label="How",
+        choices=[("paper", "On paper"), ("verbal", "Said so, on a recorded line"), ("front_desk", "At the front desk")],
+    )
     evidence_ref = forms.CharField(
         label="Where the proof is", max_length=200, help_text="The scan, the recording or the signed form, such as 'scan 2027-0114'.",
         error_messages={"required": "Name the scan, the recording or the form that shows this."},
@@ -36,15 +39,21 @@ class GrantForm(forms.Form):
     )  # fmt: skip
     language = forms.ChoiceField(choices=[("en", "English"), ("es", "Español")])
     signature = forms.CharField(label="Signed by", max_length=120, required=False)
-    given_on = forms.DateField(label="Given on", required=False, widget=forms.DateInput(_DATE), help_text="Empty: today.")
+    given_on = forms.DateField(
+        label="Given on", required=False, widget=forms.DateInput(_DATE), help_text="Empty: today."
+    )
     seller_named = forms.BooleanField(label="The text names this practice", required=False)
-    not_condition_of_purchase = forms.BooleanField(label="It says that consent is no condition of treatment", required=False)
+    not_condition_of_purchase = forms.BooleanField(
+        label="It says that consent is no condition of treatment", required=False
+    )
     frequency_disclosed = forms.BooleanField(label="It says how often", required=False)
     msg_rates_disclosed = forms.BooleanField(label="It says that message and data rates may apply", required=False)
 
     def evidence(self, patient_id: int, actor: str, given_at: Any) -> Evidence:
         """Return what the ledger keeps."""
-        clean = {name: value for name, value in self.cleaned_data.items() if name not in {"channel", "level", "given_on"}}
+        clean = {
+            name: value for name, value in self.cleaned_data.items() if name not in {"channel", "level", "given_on"}
+        }
         return Evidence(**clean, person_id=patient_id, actor=actor, effective_at=given_at)
 
 
@@ -71,5 +80,3 @@ class PauseForm(forms.Form):
     """A pause until a day; empty ends it."""
 
     until = forms.DateField(required=False, widget=forms.DateInput(_DATE))
-
-

@@ -105,9 +105,11 @@ def search_sql(text: str) -> tuple[str, dict[str, Any]]:
     digits = re.sub(r"\D", "", text)
     if len(digits) >= 4 and re.fullmatch(r"[\d\s()+.-]+", text):
         return (
-            "(p.source_key = %(key)s OR p.id IN (SELECT pc.patient_id FROM patient_contact pc JOIN contact_point c"
-            " ON c.practice_id = pc.practice_id AND c.id = pc.contact_point_id WHERE pc.practice_id = %(practice)s AND pc.ended_at IS NULL"
-            " AND c.practice_id = %(practice)s AND c.kind = 'phone' AND c.address LIKE %(digits)s))",
+            (
+                "(p.source_key = %(key)s OR p.id IN (SELECT pc.patient_id FROM patient_contact pc JOIN contact_point c"
+                " ON c.practice_id = pc.practice_id AND c.id = pc.contact_point_id WHERE pc.practice_id = %(practice)s AND pc.ended_at IS NULL"
+                " AND c.practice_id = %(practice)s AND c.kind = 'phone' AND c.address LIKE %(digits)s))"
+            ),
             {"key": text, "digits": f"%{digits}%"},
         )
     words, params = [], dict[str, Any](key=text)

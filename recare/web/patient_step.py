@@ -13,6 +13,7 @@ from recare.web.task_words import shown
 from recare.web.templatetags.ui import day, local
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from recare.practices.practice import Practice
@@ -56,44 +57,67 @@ def next_step(practice: Practice, who: Person, facts: Facts | None, now: datetim
     if waiting:
         task = shown(waiting[0])
         more = f" ({len(waiting) - 1} more below)" if len(waiting) > 1 else ""
-        return Step(f"{task.title}{more}", task.advice, "needs-you", task.url if task.url.startswith("/inbox/") else "", "Open")
-    if who.merged_into_id is not None:
-        return Step("This chart was merged", "Another chart stands for this person now.", "", reverse("web:patient", args=[who.merged_into_id]), "Open it")
-    if who.hold:
-        return Step("Rests until a person has settled it", "The owner or the dentist rings, listens, and ends the hold below.", "needs-you")
-    if who.standing in _GONE:
-        return Step("Leave in peace", _GONE[who.standing])
-    if who.standing == "unknown":
-        return Step("Say where they stand", "The chart does not tell why they are inactive. Choose below; until then nothing is sent.", "needs-you")
+        url = task.url if task.url.startswith("/inbox/") else ""
+        return Step(f"{task.title}{more}", task.advice, "needs-you", url, "Open")
     if facts is None:
-        return Step("Facts are being computed", "Come back in a minute.")
-    return _invite(practice, who, facts, now)
+        return next(_stopped(who), Step("Facts are being computed", "Come back in a minute."))
+    for steps in (_stopped(who), _running_steps(practice, who, facts), _inviting(practice, who, facts, now)):
+        if (step := next(steps, None)) is not None:
+            return step
+    return Step("Nothing now", "No recall is due and no plan is open.")
 
 
-def _invite(practice: Practice, who: Person, facts: Facts, now: datetime) -> Step:
+def _stopped(who: Person) -> Iterator[Step]:
+    if who.merged_into_id is not None:
+        url = reverse("web:patient", args=[who.merged_into_id])
+        yield Step("This chart was merged", "Another chart stands for this person now.", "", url, "Open it")
+    if who.hold:
+        text = "The owner or the dentist rings, listens, and ends the hold below."
+        yield Step("Rests until a person has settled it", text, "needs-you")
+    if who.standing in _GONE:
+        yield Step("Leave in peace", _GONE[who.standing])
+    if who.standing == "unknown":
+        text = "The chart does not tell why they are inactive. Choose below; until then nothing is sent."
+        yield Step("Say where they stand", text, "needs-you")
+
+
+def _running_steps(practice: Practice, who: Person, facts: Facts) -> Iterator[Step]:
     if facts.next_visit_at is not None:
-        return Step(f"Has a visit on {local(facts.next_visit_at, practice)}", "Nothing to do: nobody invites a patient who is booked.", "good")
+        text = "Nothing to do: nobody invites a patient who is booked."
+        yield Step(f"Has a visit on {local(facts.next_visit_at, practice)}", text)
     running = _running(practice.id, who.id)
     if running is not None and running.call_id is not None:
-        return Step("Ring them", "A call is on the worklist.", "needs-you", f"/calls/{running.call_id}/", "Open the call")
+        yield Step(
+            "Ring them", "A call is on the worklist.", "needs-you", f"/calls/{running.call_id}/", "Open the call"
+        )
     if running is not None and running.campaign:
-        return _waits(practice, running)
+        yield _waits(practice, running)
+
+
+def _inviting(practice: Practice, who: Person, facts: Facts, now: datetime) -> Iterator[Step]:
     if who.paused_until is not None and who.paused_until > now.astimezone(practice.zone).date():
-        return Step(f"Paused until {day(who.paused_until)}", "They asked for time, or somebody here did.")
+        yield Step(f"Paused until {day(who.paused_until)}", "They asked for time, or somebody here did.")
     if not facts.contactable:
-        return Step("Leave alone", "The chart restricts contact. See 'Why, and why not' for the reason.")
+        yield Step("Leave alone", "The chart restricts contact. See 'Why, and why not' for the reason.")
     if not (facts.sms_ok or facts.email_ok or facts.call_ok):
-        return Step("Ask for consent", "No number or address may be used. Ask at the next contact, and record it below with what shows it.", "needs-you")
+        text = "No number or address may be used. Ask at the next contact, and record it below with what shows it."
+        yield Step("Ask for consent", text, "needs-you")
     if facts.overdue_days or facts.unscheduled_items:
-        why = f"The recall is {facts.overdue_days} days overdue" if facts.overdue_days else "Planned treatment is not booked"
-        return Step("Invite them back", f"{why}, and nothing is booked. A campaign takes them in, or ring them.", "needs-you", reverse("campaigns:list"), "Campaigns")
-    return Step("Nothing now", "No recall is due and no plan is open.")
+        late, plan = f"The recall is {facts.overdue_days} days overdue", "Planned treatment is not booked"
+        text = f"{late if facts.overdue_days else plan}, and nothing is booked. A campaign takes them in, or ring them."
+        yield Step("Invite them back", text, "needs-you", reverse("campaigns:list"), "Campaigns")
 
 
 def _waits(practice: Practice, running: _Open) -> Step:
     url = reverse("campaigns:detail", args=[running.campaign_id])
     if running.arm == "held_out":
-        return Step(f"Left alone on purpose in '{running.campaign}'", "Drawn by chance, to learn what the campaign changes. Answer when they call.", "", url, "Campaign")
+        return Step(
+            f"Left alone on purpose in '{running.campaign}'",
+            "Drawn by chance, to learn what the campaign changes. Answer when they call.",
+            "",
+            url,
+            "Campaign",
+        )
     when = f"The next step is due {local(running.due_at, practice)}." if running.due_at else ""
     return Step(f"On the ladder of '{running.campaign}'", f"Nothing to do. {when}", "", url, "Campaign")
 

@@ -57,7 +57,9 @@ _VISIT_WORDS: Final = {
 
 
 def _visit(practice: Practice, at: datetime, status: str, hygiene: bool) -> Entry:  # noqa: FBT001 (a column)
-    return Entry(at, local(at, practice), f"{_VISIT_WORDS[status]}{', hygiene' if hygiene else ''}.", "", "visit", (), "")
+    return Entry(
+        at, local(at, practice), f"{_VISIT_WORDS[status]}{', hygiene' if hygiene else ''}.", "", "visit", (), ""
+    )
 
 
 _CONSENT_WORDS: Final = {
@@ -72,13 +74,17 @@ _CONSENT_WORDS: Final = {
 
 def _consent(practice: Practice, *row: Any) -> Entry:
     event_id, at, kind, channel, level, method, actor, ending, reason, evidence, effective = row
-    words = _CONSENT_WORDS.get(kind, kind).format(channel="everything" if channel == "all" else CHANNEL_WORDS.get(channel, channel))
+    words = _CONSENT_WORDS.get(kind, kind).format(
+        channel="everything" if channel == "all" else CHANNEL_WORDS.get(channel, channel)
+    )
     stored = f" (C{level})" if kind in {"granted", "confirmed", "pending"} else ""
     details = [
         f"Address ending in {ending}", f"by {method.replace('_', ' ')}", f"recorded by {actor}" if actor else "", reason,
         f"evidence: {evidence}" if evidence else "", f"given on {_day(effective, at)}" if _day(effective, at) else "", f"event {event_id}",
     ]  # fmt: skip
-    return Entry(at, local(at, practice), f"{words}{stored}.", f"{'; '.join(filter(None, details))}.", "consent", (), "")
+    return Entry(
+        at, local(at, practice), f"{words}{stored}.", f"{'; '.join(filter(None, details))}.", "consent", (), ""
+    )
 
 
 def _day(effective: datetime, recorded: datetime) -> str:
@@ -91,12 +97,22 @@ def _said(practice: Practice, at: datetime, channel: str, body: str, applied: bo
     return Entry(at, local(at, practice), title, f"“{body}”" if body else "", "reply", (), "")
 
 
-_BOOKING_WORDS: Final = {"cancelled": "Cancelled the visit of {at}.", "moved": "Moved the visit of {at}.", "expired": "Let the time of {at} go."}
+_BOOKING_WORDS: Final = {
+    "cancelled": "Cancelled the visit of {at}.",
+    "moved": "Moved the visit of {at}.",
+    "expired": "Let the time of {at} go.",
+}
 
 
 def _booking(practice: Practice, ended_at: datetime, state: str, starts_at: datetime) -> Entry:
     return Entry(
-        ended_at, local(ended_at, practice), _BOOKING_WORDS[state].format(at=local(starts_at, practice)), "", "booking", (), ""
+        ended_at,
+        local(ended_at, practice),
+        _BOOKING_WORDS[state].format(at=local(starts_at, practice)),
+        "",
+        "booking",
+        (),
+        "",
     )
 
 
