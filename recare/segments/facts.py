@@ -110,6 +110,7 @@ def _write() -> str:
 INSERT INTO patient_facts ({", ".join(COLUMNS)})
 SELECT {", ".join(f"fresh.{name}" for name in COLUMNS)}
 FROM fresh LEFT JOIN patient_facts old ON old.practice_id = fresh.practice_id AND old.patient_id = fresh.patient_id
+    AND old.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR old.patient_id = ANY(%(patients)s::bigint[]))
 WHERE old.patient_id IS NULL OR ROW({new}) IS DISTINCT FROM ROW({old})
 ON CONFLICT (practice_id, patient_id) DO UPDATE SET ({", ".join(changing)}) = ({", ".join(f"excluded.{name}" for name in changing)})"""
 

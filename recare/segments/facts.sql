@@ -10,7 +10,8 @@ WITH place AS MATERIALIZED (
         timestamptz '2026-01-01 00:00+00' AT TIME ZONE tz - timestamp '2025-12-31 22:00' AS late
     FROM practice WHERE id = ANY(%(practices)s::bigint[])
 ), event AS (
-    SELECT practice_id, patient_id, done_on AS day, CASE WHEN care < 8192 THEN fee_cents ELSE 0 END AS fee_cents, care  -- a missed visit's fee is no production
+    -- a missed visit's fee is no production; cents are summed as floating-point numbers, which are exact here and half as slow as numeric
+    SELECT practice_id, patient_id, done_on AS day, CASE WHEN care < 8192 THEN fee_cents ELSE 0 END::float8 AS fee, care
     FROM procedure
     WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
         AND care <> 0
@@ -18,12 +19,12 @@ WITH place AS MATERIALIZED (
     SELECT a.practice_id, a.patient_id,
         CASE WHEN (a.starts_at AT TIME ZONE place.early)::date = (a.starts_at AT TIME ZONE place.late)::date
             THEN (a.starts_at AT TIME ZONE place.early)::date ELSE (a.starts_at AT TIME ZONE place.tz)::date END,
-        0, a.care
+        0::float8, a.care
     FROM place JOIN appointment a ON a.practice_id = place.practice_id
     WHERE a.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR a.patient_id = ANY(%(patients)s::bigint[]))
         AND a.care <> 0
 ), day AS (
-    SELECT practice_id, patient_id, day, bit_or(care) AS what, sum(fee_cents) AS cents
+    SELECT practice_id, patient_id, day, bit_or(care) AS what, sum(fee) AS cents
     FROM event GROUP BY practice_id, patient_id, day
 ), ranked AS (
     SELECT *, max(day) FILTER (WHERE what & 16383 <> 0) OVER (PARTITION BY practice_id, patient_id) AS last_on FROM day
@@ -108,7 +109,9 @@ WITH place AS MATERIALIZED (
             + CASE h.label WHEN 'mobile' THEN 0 WHEN 'home' THEN 1000000000000000 WHEN 'other' THEN 2000000000000000 ELSE 3000000000000000 END
             + o.rank + c.id END) AS call
     FROM patient_contact h
-    JOIN contact_point c ON c.practice_id = h.practice_id AND c.id = h.contact_point_id
+    JOIN contact_point c ON c.practice_id = h.practice_id AND c.id = h.contact_point_id AND c.practice_id = ANY(%(practices)s::bigint[])
+        AND (%(patients)s::bigint[] IS NULL OR c.id = ANY(ARRAY(SELECT contact_point_id FROM patient_contact
+            WHERE practice_id = ANY(%(practices)s::bigint[]) AND patient_id = ANY(%(patients)s::bigint[]))))
     CROSS JOIN LATERAL (SELECT least(greatest(h.rank, 0), 999) * 1000000000000 AS rank) o
     WHERE h.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR h.patient_id = ANY(%(patients)s::bigint[]))
         AND h.ended_at IS NULL AND c.address <> '' AND c.wrong_number_at IS NULL AND c.complained_at IS NULL AND c.reassigned <> 'yes'
@@ -134,8 +137,8 @@ WITH place AS MATERIALIZED (
     SELECT practice_id, household_id, count(*) AS size FROM patient
     WHERE practice_id = ANY(%(practices)s::bigint[]) AND household_id IS NOT NULL AND merged_into_id IS NULL
         AND status NOT IN ('deceased', 'deleted') AND deceased_on IS NULL
-        AND (%(patients)s::bigint[] IS NULL OR household_id IN (SELECT household_id FROM patient
-            WHERE practice_id = ANY(%(practices)s::bigint[]) AND id = ANY(%(patients)s::bigint[])))
+        AND (%(patients)s::bigint[] IS NULL OR household_id = ANY(ARRAY(SELECT household_id FROM patient
+            WHERE practice_id = ANY(%(practices)s::bigint[]) AND id = ANY(%(patients)s::bigint[]))))
     GROUP BY practice_id, household_id
 ), fresh AS MATERIALIZED (
     SELECT p.practice_id, p.id AS patient_id, p.household_id, greatest(coalesce(family.size, 1), 1)::smallint AS household_size,
