@@ -93,7 +93,7 @@ def test_a_consent_column_under_an_unknown_header_stays_unused(tmp_path: Path) -
 
 def test_ids_that_a_spreadsheet_has_rounded_refuse_the_file(tmp_path: Path) -> None:
     path = written(tmp_path / "patients.csv", [HEAD, ["2.98725E+13", *ROWS[0][1:]], ROWS[1]])
-    with pytest.raises(UnreadableError, match="Chart #.*rounded"):
+    with pytest.raises(UnreadableError, match=r"Chart #.*rounded"):
         survey(path, layout(path))
 
 

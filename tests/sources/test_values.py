@@ -161,7 +161,7 @@ def test_a_note_names_the_chart_it_was_merged_into() -> None:
     assert notes.merged_into("Merged with other chart") is None
 
 
-@given(st.sampled_from([field for field in PATIENTS.fields if field.name not in {"full_name"}]), st.text(max_size=60))
+@given(st.sampled_from([field for field in PATIENTS.fields if field.name != "full_name"]), st.text(max_size=60))
 def test_any_cell_becomes_one_line_of_copy_text_with_the_right_number_of_columns(field: Field, raw: str) -> None:
     text = memory(field, Column(numeric=False), TODAY)[raw]
     assert "\n" not in text

@@ -1,0 +1,315 @@
+"""Imports after the first: nothing new changes nothing, what changed changes, what is gone is kept, a kill loses nothing."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from recare.base import db
+from recare.consent import ledger
+from recare.consent.event import NewEvent
+from recare.rehearsal.practice import write_csv
+from recare.sources.csv import importer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from recare.practices.practice import Practice
+
+NOW = datetime(2027, 1, 12, 17, 0, tzinfo=UTC)
+TOMORROW = NOW + timedelta(days=1)
+TABLES = ("patient", "appointment", "procedure", "recall", "treatment_plan_item", "coverage", "household", "contact_point", "patient_contact",
+          "consent_event", "task", "provider", "operatory")  # fmt: skip
+HEAD = [
+    "PatNum",
+    "LName",
+    "FName",
+    "Birthdate",
+    "Status",
+    "Cell Phone",
+    "Email",
+    "TxtMsgOk",
+    "ContactMethod",
+    "Notes",
+    "Last Visit",
+]
+
+
+def row(key: int, **more: str) -> dict[str, str]:
+    plain = {"PatNum": str(key), "LName": f"Example{key}", "FName": "Ada", "Birthdate": "5/17/1980", "Status": "Patient",
+             "Cell Phone": f"630-555-01{key % 100:02d}", "Email": "", "TxtMsgOk": "0", "ContactMethod": "None", "Notes": "", "Last Visit": "3/30/2025"}  # fmt: skip
+    return plain | {name.replace("_", " "): value for name, value in more.items()}
+
+
+def export(folder: Path, rows: list[dict[str, str]], name: str = "patients.csv") -> Path:
+    folder.mkdir(exist_ok=True)
+    with (folder / name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def load(practice: Practice, folder: Path, now: datetime = NOW) -> importer.Plan:
+    return importer.write([folder], practice, now, "test")
+
+
+def one(sql: str, **params: Any) -> Any:
+    return db.tuples(sql, **params)[0]
+
+
+def versions(practice: Practice) -> dict[str, list[tuple[Any, ...]]]:
+    with db.scope(practice.id):
+        return {
+            table: db.tuples(
+                f"SELECT ctid::text, xmin::text FROM {table} WHERE practice_id = %(p)s ORDER BY 1", p=practice.id
+            )
+            for table in TABLES
+        }
+
+
+def test_a_second_import_of_the_same_files_touches_no_row(committed_practice: Practice, tmp_path: Path) -> None:
+    write_csv(tmp_path, date(2027, 1, 12), 11, patients=800)
+    load(committed_practice, tmp_path)
+    before = versions(committed_practice)
+    with db.scope(committed_practice.id):
+        db.run("DELETE FROM patient_change WHERE practice_id = %(p)s", p=committed_practice.id)
+    load(committed_practice, tmp_path, TOMORROW)
+    assert versions(committed_practice) == before
+    with db.scope(committed_practice.id):
+        assert db.value("SELECT count(*) FROM patient_change") == 0
+        assert db.values("SELECT state FROM sync_run ORDER BY id") == ["done", "done"]
+        assert ledger.verify(committed_practice.id) is None
+
+
+def test_only_what_changed_is_written_and_marked(practice: Practice, tmp_path: Path) -> None:
+    load(practice, export(tmp_path, [row(n) for n in range(1, 21)]))
+    db.run("DELETE FROM patient_change")
+    load(practice, export(tmp_path, [row(n, LName="Newname") if n == 7 else row(n) for n in range(1, 21)]), TOMORROW)
+    assert db.values("SELECT p.source_key FROM patient_change c JOIN patient p ON p.id = c.patient_id") == ["7"]
+    assert db.values("SELECT source_key FROM patient WHERE last_name = 'Newname'") == ["7"]
+
+
+def test_a_patient_who_is_missing_is_absent_and_comes_back(practice: Practice, tmp_path: Path) -> None:
+    load(practice, export(tmp_path, [row(n) for n in range(1, 11)]))
+    load(practice, export(tmp_path, [row(n) for n in range(1, 10)]), TOMORROW)
+    assert db.tuples("SELECT source_key, absent_since FROM patient WHERE absent_since IS NOT NULL") == [
+        ("10", TOMORROW)
+    ]
+    load(practice, export(tmp_path, [row(n) for n in range(1, 11)]), TOMORROW)
+    assert db.value("SELECT count(*) FROM patient WHERE absent_since IS NULL") == 10
+
+
+def test_a_file_that_lost_half_its_patients_marks_nobody_absent_and_says_so(practice: Practice, tmp_path: Path) -> None:
+    load(practice, export(tmp_path, [row(n) for n in range(1, 101)]))
+    load(practice, export(tmp_path, [row(n) for n in range(1, 51)]), TOMORROW)
+    assert db.value("SELECT count(*) FROM patient WHERE absent_since IS NOT NULL") == 0
+    assert db.values("SELECT rule FROM import_issue WHERE resolved_at IS NULL") == ["looks_partial"]
+
+
+def test_a_visit_that_is_gone_from_the_days_of_the_export_is_gone(practice: Practice, tmp_path: Path) -> None:
+    visits = [
+        {"ApptId": str(n), "PatNum": "1", "ApptDate": f"{n}/20/2027", "ApptTime": "9:00 AM", "Status": "Scheduled"}
+        for n in range(1, 6)
+    ]
+    export(tmp_path, [row(1)])
+    load(practice, export(tmp_path, visits, "appointments.csv"))
+    load(practice, export(tmp_path, [visits[1], visits[3]], "appointments.csv"), TOMORROW)
+    assert db.values("SELECT source_key FROM appointment WHERE deleted_at IS NULL ORDER BY 1") == ["1", "2", "4", "5"]
+    assert one("SELECT appointments_as_of FROM sync_run ORDER BY id DESC LIMIT 1") == (TOMORROW,)
+
+
+def test_rows_of_unknown_patients_and_numbers_used_twice_are_rejected_and_the_others_land(
+    practice: Practice, tmp_path: Path
+) -> None:
+    head = {
+        "ProcNum": "1",
+        "PatNum": "1",
+        "TransDate": "3/30/2025",
+        "ADACode": "D1110",
+        "Status": "C",
+        "Amount": "102.00",
+    }
+    export(tmp_path, [row(1)])
+    export(tmp_path, [head, head | {"ADACode": "D0120"}, head | {"ProcNum": "2", "PatNum": "99"}, head | {"ProcNum": "3", "ADACode": "nonsense"},
+                      head | {"ProcNum": "4", "TransDate": "3/30/2029"}, head | {"ProcNum": "5"}], "procedures.csv")  # fmt: skip
+    result = load(practice, tmp_path)
+    assert db.values("SELECT source_key || code FROM procedure ORDER BY 1") == ["1D1110", "5D1110"]
+    found = db.tuples("SELECT row_number, rule, severity FROM import_issue WHERE file = 'procedures.csv' ORDER BY 1")
+    assert found == [
+        (3, "duplicate_key", "rejected"),
+        (4, "unknown_patient", "rejected"),
+        (5, "code_unreadable", "rejected"),
+        (6, "date_in_future", "rejected"),
+    ]
+    assert [(file.good, file.rejected) for file in result.files] == [(1, 0), (2, 4)]
+
+
+def test_a_mended_file_settles_its_findings(practice: Practice, tmp_path: Path) -> None:
+    load(practice, export(tmp_path, [row(1, Cell_Phone="555-0101"), row(2)]))
+    assert db.values("SELECT rule FROM import_issue WHERE resolved_at IS NULL") == ["phone_without_area_code"]
+    load(practice, export(tmp_path, [row(1), row(2)]), TOMORROW)
+    assert db.values("SELECT rule FROM import_issue WHERE resolved_at IS NULL") == []
+
+
+def test_an_imported_yes_never_lifts_an_opt_out(practice: Practice, tmp_path: Path) -> None:
+    load(practice, export(tmp_path, [row(1, TxtMsgOk="1"), row(2)]))
+    point = db.value("SELECT t.id FROM contact_point t WHERE t.address = '+16305550101'")
+    stop = NewEvent(
+        contact_point_id=point, channel="sms", type="revoked", method="sms_keyword", effective_at=NOW, reason="STOP"
+    )
+    ledger.append(practice.id, [stop], NOW)
+    load(practice, export(tmp_path, [row(1, TxtMsgOk="2"), row(2)]), TOMORROW)
+    load(practice, export(tmp_path, [row(1, TxtMsgOk="1"), row(2)]), TOMORROW)
+    assert one("SELECT sms_out_at IS NOT NULL FROM contact_point WHERE id = %(point)s", point=point) == (True,)
+    assert db.tuples("SELECT row_number, rule FROM import_issue WHERE resolved_at IS NULL") == [(2, "consent_conflict")]
+
+
+def test_a_hold_that_a_person_has_lifted_stays_lifted_until_the_note_changes(
+    practice: Practice, tmp_path: Path
+) -> None:
+    load(practice, export(tmp_path, [row(1, Notes="do not text"), row(2)]))
+    assert one("SELECT hold, banned_channels FROM patient WHERE source_key = '1'") == ("read_note", ["sms"])
+    db.run("UPDATE patient SET hold = '', hold_since = NULL, banned_channels = '{}' WHERE source_key = '1'")
+    load(practice, export(tmp_path, [row(1, Notes="do not text"), row(2)]), TOMORROW)
+    assert one("SELECT hold, banned_channels FROM patient WHERE source_key = '1'") == ("", [])
+    load(practice, export(tmp_path, [row(1, Notes="do not text or call"), row(2)]), TOMORROW)
+    assert one("SELECT hold, banned_channels FROM patient WHERE source_key = '1'") == ("read_note", ["call", "sms"])
+    assert db.value("SELECT count(*) FROM task WHERE kind = 'read_note'") == 2
+
+
+def test_a_dismissal_survives_an_export_that_says_active(practice: Practice, tmp_path: Path) -> None:
+    load(practice, export(tmp_path, [row(1, Notes="Dismissed from practice"), row(2)]))
+    load(practice, export(tmp_path, [row(1), row(2)]), TOMORROW)
+    assert one("SELECT standing FROM patient WHERE source_key = '1'") == ("dismissed",)
+    assert db.values("SELECT rule FROM import_issue WHERE resolved_at IS NULL") == ["standing_conflict"]
+
+
+def test_a_number_that_left_the_chart_is_ended_and_a_wrong_one_does_not_come_back(
+    practice: Practice, tmp_path: Path
+) -> None:
+    load(practice, export(tmp_path, [row(1), row(2)]))
+    load(practice, export(tmp_path, [row(1, Cell_Phone="630-555-0188"), row(2)]), TOMORROW)
+    held = (
+        "SELECT t.address FROM patient_contact c JOIN contact_point t ON t.id = c.contact_point_id JOIN patient p ON p.id = c.patient_id "
+        "WHERE p.source_key = '1' AND c.ended_at IS NULL"
+    )
+    assert db.values(held) == ["+16305550188"]
+    db.run("UPDATE contact_point SET wrong_number_at = %(now)s WHERE address = '+16305550101'", now=NOW)
+    load(practice, export(tmp_path, [row(1), row(2)]), TOMORROW)
+    assert db.values(held) == []
+
+
+def test_a_list_with_last_visits_alone_is_enough(practice: Practice, tmp_path: Path) -> None:
+    rows = [
+        {
+            "Name": f'"Example{n}, Ada"',
+            "DOB": "17/05/1980",
+            "Phone": f"630-555-01{n:02d}",
+            "Last Visit Date": "30/03/2025",
+        }
+        for n in range(10, 15)
+    ]
+    load(
+        practice, export(tmp_path, [{key: value.strip('"') for key, value in one.items()} for one in rows], "list.csv")
+    )
+    before = db.tuples(
+        "SELECT id, first_name, last_name, birthdate, status, last_visit_stated_on FROM patient ORDER BY id"
+    )
+    assert {found[1:2] + found[3:] for found in before} == {("Ada", date(1980, 5, 17), "active", date(2025, 3, 30))}
+    load(practice, tmp_path, TOMORROW)
+    assert (
+        db.tuples("SELECT id, first_name, last_name, birthdate, status, last_visit_stated_on FROM patient ORDER BY id")
+        == before
+    )
+
+
+def test_one_row_a_visit_keeps_the_latest(practice: Practice, tmp_path: Path) -> None:
+    load(practice, export(tmp_path, [row(1), row(1, Last_Visit="11/30/2026"), row(1, Last_Visit="1/30/2024"), row(2)]))
+    assert db.tuples("SELECT source_key, last_visit_stated_on FROM patient ORDER BY 1") == [
+        ("1", date(2026, 11, 30)),
+        ("2", date(2025, 3, 30)),
+    ]
+
+
+def test_a_smaller_file_leaves_what_it_does_not_state(practice: Practice, tmp_path: Path) -> None:
+    load(practice, export(tmp_path, [row(1, Notes="Moved away"), row(2)]))
+    small = [{"PatNum": str(n), "LName": f"Example{n}", "FName": "Ada", "Last Visit": "11/30/2026"} for n in (1, 2)]
+    load(practice, export(tmp_path, small), TOMORROW)
+    assert one("SELECT birthdate, note_flags, status, last_visit_stated_on FROM patient WHERE source_key = '1'") == (
+        date(1980, 5, 17), ["moved"], "active", date(2026, 11, 30),
+    )  # fmt: skip
+    assert db.value("SELECT count(*) FROM patient_contact WHERE ended_at IS NULL") == 2
+
+
+IMPORT = """
+import sys; from datetime import datetime, UTC; from pathlib import Path
+import django; django.setup()
+from recare.sources.csv.importer import run_import
+sys.exit(run_import([Path(sys.argv[1])], sys.argv[2], False, datetime(2027, 1, 12, 17, 0, tzinfo=UTC), lambda line: None))
+"""
+
+
+def start_import(practice: Practice, folder: Path) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "recare.settings"}
+    return subprocess.Popen([sys.executable, "-c", IMPORT, str(folder), practice.slug], env=environment)
+
+
+def chart(practice: Practice) -> dict[str, tuple[int, str]]:
+    """Return count and fingerprint of what matters, without ids and times."""
+    shown = {
+        "patient": "source_key || first_name || last_name || status || standing || hold || banned_channels::text || coalesce(birthdate::text, '')",
+        "appointment": "source_key || status || coalesce(starts_at::text, '')", "procedure": "source_key || code || status || fee_cents",
+        "recall": "source_key || kind || coalesce(due_on::text, '')", "coverage": "source_key || carrier", "consent_event": "channel || type || level",
+        "patient_contact": "label || rank || extension", "contact_point": "address || sms_level || coalesce(sms_out_at IS NULL, true)", "task": "kind",
+    }  # fmt: skip
+    with db.scope(practice.id):
+        return {
+            table: one(
+                f"SELECT count(*), md5(string_agg(md5({text}), '' ORDER BY md5({text}))) FROM {table} WHERE practice_id = %(p)s",
+                p=practice.id,
+            )
+            for table, text in shown.items()
+        }
+
+
+@pytest.mark.slow
+def test_an_import_killed_anywhere_and_run_again_gives_the_same_chart(
+    committed_practice: Practice, tmp_path: Path
+) -> None:
+    from tests.conftest import new_practice
+
+    write_csv(tmp_path, date(2027, 1, 12), 11, patients=800)
+    whole, killed, rng = new_practice(), committed_practice, random.Random(5)
+    began = time.monotonic()
+    assert start_import(whole, tmp_path).wait(120) == 0
+    took = time.monotonic() - began
+    kills = 0
+    for _ in range(3):
+        process = start_import(killed, tmp_path)
+        try:
+            process.wait(took * rng.uniform(0.35, 0.95))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait(60)
+    assert kills
+    for _ in range(100):  # the server notices within moments that its client is dead, and frees the lock
+        last = start_import(killed, tmp_path).wait(120)
+        if last == 0:
+            break
+        time.sleep(0.3)
+    assert last == 0
+    assert chart(killed) == chart(whole)
+    with db.scope(killed.id):
+        assert ledger.verify(killed.id) is None
+        assert db.value("SELECT count(*) FROM sync_run WHERE state = 'running'") == 0
