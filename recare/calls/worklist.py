@@ -30,6 +30,14 @@ TAKEN_FOR: Final = timedelta(minutes=30)
 """How long a call stays on the screen of whoever took it; then a colleague may."""
 _LOOK_BACK: Final = timedelta(days=30)
 _PAGE: Final = 100
+_PAGES: Final = 10
+_NOBODY_AFTER: Final = 3  # at night nobody may be called; no need to read the whole list to know it
+_FINAL: Final = frozenset({
+    "OPTED_OUT", "DNC_INTERNAL", "DECEASED", "DISMISSED", "TRANSFERRED", "NOT_A_PATIENT", "HAS_APPT", "IN_TREATMENT", "PATIENT_RESTRICTION",
+    "WRONG_NUMBER", "RND_REASSIGNED", "NOT_INTERESTED",
+})  # fmt: skip
+"""Denials that end a call; any other is asked again the next day."""
+_SOON: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +110,13 @@ def open_batch(practice_id: int, now: datetime, limit: int = 500) -> int:
 
 
 _OPEN: Final = """
-INSERT INTO call (practice_id, touch_id, enrolment_id, patient_id, contact_point_id, script_version_id, priority, offer, due_at, not_after,
+INSERT INTO call (practice_id, touch_id, enrolment_id, campaign_id, patient_id, contact_point_id, script_version_id, priority, offer, due_at, not_after,
                   created_at)
-SELECT t.practice_id, t.id, t.enrolment_id, t.patient_id, t.contact_point_id, t.template_version_id,
+SELECT t.practice_id, t.id, t.enrolment_id, t.campaign_id, t.patient_id, t.contact_point_id, t.template_version_id,
        coalesce((SELECT {score} FROM facts_on(%(today)s) f WHERE f.practice_id = %(practice)s AND f.patient_id = t.patient_id), 0), t.offer,
        t.decided_at, t.decided_at + %(lives)s, %(now)s
 FROM (
-    SELECT t.* FROM touch t JOIN enrolment e ON e.practice_id = t.practice_id AND e.id = t.enrolment_id AND e.state <> 'stopped'
+    SELECT t.*, e.campaign_id FROM touch t JOIN enrolment e ON e.practice_id = t.practice_id AND e.id = t.enrolment_id AND e.state <> 'stopped'
     WHERE t.practice_id = %(practice)s AND t.channel = 'call' AND t.verdict = 'send' AND t.decided_at > %(since)s
       AND t.contact_point_id IS NOT NULL
       AND NOT EXISTS (SELECT FROM call c WHERE c.practice_id = t.practice_id AND c.touch_id = t.id)
@@ -129,32 +137,64 @@ def _withdraw_dead(practice_id: int, now: datetime) -> int:
 
 
 def due(practice_id: int, now: datetime, limit: int = 50, staff: str = "") -> list[WorklistEntry]:
-    """Return what ``staff`` may call, best first; locked lines (outside hours, too soon, to be reviewed) follow with their opening time.
+    """Return what ``staff`` may call, best first; locked lines (outside hours, to be reviewed) follow with their opening time.
 
-    Whom nobody may call any more is left out: a number that said STOP yesterday is not there.
+    Whom nobody may call any more is taken off the list, and who must wait for more than a day is put back until then: a number that said
+    STOP yesterday is not there, and the best of the list is never buried under those who cannot be called.
     """
     free: list[WorklistEntry] = []
     locked: list[WorklistEntry] = []
+    late: list[tuple[int, datetime | None, str]] = []
     after: tuple[float, int] | None = None
-    while len(free) < limit and (page := _page(practice_id, now, staff, after)):
-        for item, context, decision in _decided(practice_id, page, now):
+    for number in range(1, _PAGES + 1):
+        page = _page(practice_id, now, staff, after, min(_PAGE, max(20, 2 * limit)))
+        for item, context, decision in _decided(practice_id, page, now) if page else ():
             entry = _entry(item, context, decision, now)
-            if entry is not None:
+            if entry is None or (entry.opens_at is not None and entry.opens_at > now + _SOON):
+                late.append(_put_off(item, decision, now))
+            else:
                 (locked if entry.locked else free).append(entry)
+        if not page or len(free) >= limit or (not free and number >= _NOBODY_AFTER):
+            break
         after = page[-1].priority, page[-1].id
+    _put_off_all(practice_id, late, now)
     free = free[:limit]
     locked.sort(key=lambda entry: (entry.opens_at is None, entry.opens_at or now, -entry.item.priority))
     return free + locked[: limit - len(free)]
 
 
-def _page(practice_id: int, now: datetime, staff: str, after: tuple[float, int] | None) -> list[Item]:
+def _put_off(item: Item, decision: Decision, now: datetime) -> tuple[int, datetime | None, str]:
+    """(call, when to ask again or None for never, why)."""
+    if decision.verdict == "delay":
+        return item.id, decision.until, ""
+    final = next((code for code in decision.codes if code in _FINAL), "")
+    return item.id, None if final else now + _SOON, final
+
+
+def _put_off_all(practice_id: int, late: Sequence[tuple[int, datetime | None, str]], now: datetime) -> None:
+    if late:
+        db.run(
+            "UPDATE call c SET state = CASE WHEN u.until IS NULL THEN 'withdrawn' ELSE c.state END, due_at = coalesce(u.until, c.due_at), "
+            "closed_at = CASE WHEN u.until IS NULL THEN %(now)s::timestamptz END, close_reason = u.why "
+            "FROM unnest(%(ids)s::bigint[], %(untils)s::timestamptz[], %(whys)s::text[]) AS u (id, until, why) "
+            "WHERE c.practice_id = %(practice)s AND c.id = u.id AND c.state = 'open' AND c.id IN (SELECT id FROM call "
+            "WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[]) AND taken_by = '' FOR UPDATE SKIP LOCKED)",
+            practice=practice_id, now=now, ids=[one[0] for one in late], untils=[one[1] for one in late], whys=[one[2] for one in late],
+        )  # fmt: skip
+
+
+def _page(
+    practice_id: int, now: datetime, staff: str, after: tuple[float, int] | None, size: int
+) -> list[Item]:  # fmt: skip
     return db.rows(
         Item,
-        _ITEMS + "AND c.state = 'open' AND c.due_at <= %(now)s AND c.not_after > %(now)s "
+        "WITH page AS MATERIALIZED (SELECT c.* FROM call c WHERE c.practice_id = %(practice)s AND c.state = 'open' AND c.due_at <= %(now)s "
+        "AND c.not_after > %(now)s "
+        "AND c.campaign_id <> ALL(ARRAY(SELECT g.id FROM campaign g WHERE g.practice_id = %(practice)s AND g.state = 'paused')) "
         "AND (c.taken_by IN ('', %(staff)s) OR c.taken_at <= %(stale)s) "
-        "AND (%(priority)s::float8 IS NULL OR (c.priority, -c.id) < (%(priority)s, -%(last)s::bigint)) "
-        "ORDER BY c.priority DESC, c.id LIMIT %(page)s",
-        practice=practice_id, now=now, staff=staff, stale=now - TAKEN_FOR, page=_PAGE,
+        "AND (%(priority)s::float8 IS NULL OR c.priority < %(priority)s OR c.priority = %(priority)s AND c.id > %(last)s::bigint) "
+        f"ORDER BY c.priority DESC, c.id LIMIT %(page)s) {_ITEMS.format(calls='page')} ORDER BY c.priority DESC, c.id",
+        practice=practice_id, now=now, staff=staff, stale=now - TAKEN_FOR, page=size,
         priority=after[0] if after else None, last=after[1] if after else None,
     )  # fmt: skip
 
@@ -220,7 +260,10 @@ def _locked(practice_id: int, call_id: int) -> Item:
     if point is not None:
         lock_points(practice_id, [point])
     found = db.one(
-        Item, _ITEMS + "AND c.id = %(call)s AND c.state = 'open' FOR UPDATE OF c", practice=practice_id, call=call_id
+        Item,
+        _ITEMS.format(calls="call") + "AND c.id = %(call)s AND c.state = 'open' FOR UPDATE OF c",
+        practice=practice_id,
+        call=call_id,
     )
     if found is None:
         raise LookupError("This call is no longer open.")
@@ -251,6 +294,7 @@ def put_back(practice_id: int, call_id: int, staff: str) -> bool:
     )  # fmt: skip
 
 
+# Each table is reached by its key from within a subquery: also right after an import, when nothing is known about its size.
 _ITEMS: Final = """
 SELECT c.id, c.patient_id, trim(coalesce(nullif(p.preferred_name, ''), p.first_name) || ' ' || p.last_name) AS patient_name,
        c.contact_point_id, o.address AS phone,
@@ -261,14 +305,14 @@ SELECT c.id, c.patient_id, trim(coalesce(nullif(p.preferred_name, ''), p.first_n
        ARRAY(SELECT jsonb_array_elements_text(k.detail -> 'codes') FROM task k WHERE k.practice_id = c.practice_id
              AND k.once_key = 'contact_review:' || c.enrolment_id || ':' || t.step AND k.outcome = 'approved') AS cleared,
        c.priority, c.attempts, c.due_at, c.not_after, c.taken_by, coalesce(l.outcome, '') AS last_outcome, coalesce(l.note, '') AS last_note
-FROM call c
-JOIN patient p ON p.practice_id = c.practice_id AND p.id = c.patient_id
-JOIN contact_point o ON o.practice_id = c.practice_id AND o.id = c.contact_point_id
-JOIN touch t ON t.practice_id = c.practice_id AND t.id = c.touch_id
-JOIN enrolment e ON e.practice_id = c.practice_id AND e.id = c.enrolment_id
-JOIN campaign_version v ON v.practice_id = e.practice_id AND v.id = e.version_id
-JOIN campaign g ON g.practice_id = e.practice_id AND g.id = e.campaign_id AND g.state <> 'paused'
+FROM {calls} c
+CROSS JOIN LATERAL (SELECT * FROM patient x WHERE x.practice_id = c.practice_id AND x.id = c.patient_id LIMIT 1) p
+CROSS JOIN LATERAL (SELECT * FROM contact_point x WHERE x.practice_id = c.practice_id AND x.id = c.contact_point_id LIMIT 1) o
+CROSS JOIN LATERAL (SELECT * FROM touch x WHERE x.practice_id = c.practice_id AND x.id = c.touch_id LIMIT 1) t
+CROSS JOIN LATERAL (SELECT x.version_id FROM enrolment x WHERE x.practice_id = c.practice_id AND x.id = c.enrolment_id LIMIT 1) e
+CROSS JOIN LATERAL (SELECT x.spec FROM campaign_version x WHERE x.practice_id = c.practice_id AND x.id = e.version_id LIMIT 1) v
 LEFT JOIN LATERAL (SELECT x.outcome, x.note FROM call_outcome x WHERE x.practice_id = c.practice_id AND x.call_id = c.id
                    ORDER BY x.at DESC, x.id DESC LIMIT 1) l ON true
 WHERE c.practice_id = %(practice)s
+  AND c.campaign_id <> ALL(ARRAY(SELECT g.id FROM campaign g WHERE g.practice_id = %(practice)s AND g.state = 'paused'))
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from recare.base import db
 from recare.campaigns import stop
@@ -14,27 +14,12 @@ if TYPE_CHECKING:
 
     from recare.consent.event import Channel, Method
 
-GRAVE: Final = ("maybe_optout", "angry", "wrong_number", "deceased")
-"""Open questions that even a booking does not answer."""
-
 
 def by_exact_answer(practice_id: int, point_id: int, event_id: int, why: str, now: datetime) -> bool:
     """Release the hold that this event made, unless something else from the address is unread or waits for a person."""
-    if _waits(practice_id, point_id, event_id, None):
+    if _waits(practice_id, point_id, event_id):
         return False
     return hold.release(practice_id, point_id, "allow-list", why, now, only_event=event_id)
-
-
-def by_booking(practice_id: int, patient_id: int, now: datetime) -> int:
-    """Release the addresses of a patient who has booked, as far as nothing grave is open there; return how many."""
-    held = db.values(
-        "SELECT p.id FROM contact_point p WHERE p.practice_id = %(practice)s AND p.held_at IS NOT NULL AND p.id IN ("
-        "  SELECT contact_point_id FROM patient_contact WHERE practice_id = %(practice)s AND patient_id = %(patient)s "
-        "  AND ended_at IS NULL) ORDER BY p.id",
-        practice=practice_id, patient=patient_id,
-    )  # fmt: skip
-    free = [point for point in held if not _waits(practice_id, point, None, list(GRAVE))]
-    return sum(hold.release(practice_id, point, "allow-list", "booked", now) for point in free)
 
 
 def by_person(practice_id: int, task_id: int, actor: str, *, stops: bool, why: str, now: datetime) -> bool:
@@ -55,7 +40,7 @@ def by_person(practice_id: int, task_id: int, actor: str, *, stops: bool, why: s
     if stops:
         opt_out(practice_id, point, (event, channel, received_at), actor, why, now)
         stop.stop(practice_id, detail.get("patients", ()), "opted_out", now)
-    elif not _waits(practice_id, point, None, None):
+    elif not _waits(practice_id, point, None):
         hold.release(practice_id, point, actor, why, now)
     return True
 
@@ -72,11 +57,13 @@ def opt_out(
     )  # fmt: skip
 
 
-def _waits(practice_id: int, point_id: int, event_id: int | None, kinds: list[str] | None) -> Any:
-    return db.value(
-        "SELECT EXISTS (SELECT FROM inbound_event WHERE practice_id = %(practice)s AND contact_point_id = %(point)s "
-        "AND applied_at IS NULL AND id IS DISTINCT FROM %(event)s::bigint) OR EXISTS (SELECT FROM task "
-        "WHERE practice_id = %(practice)s AND contact_point_id = %(point)s AND done_at IS NULL AND CASE WHEN %(kinds)s::text[] IS NULL "
-        "THEN subject_table = 'inbound_event' ELSE kind = ANY(%(kinds)s) END)",
-        practice=practice_id, point=point_id, event=event_id, kinds=kinds,
+def _waits(practice_id: int, point_id: int, event_id: int | None) -> bool:
+    """Whether anything from this address but this event is unread, or waits for a person."""
+    return bool(
+        db.value(
+            "SELECT EXISTS (SELECT FROM inbound_event WHERE practice_id = %(practice)s AND contact_point_id = %(point)s "
+            "AND applied_at IS NULL AND id IS DISTINCT FROM %(event)s::bigint) OR EXISTS (SELECT FROM task "
+            "WHERE practice_id = %(practice)s AND contact_point_id = %(point)s AND done_at IS NULL AND subject_table = 'inbound_event')",
+            practice=practice_id, point=point_id, event=event_id,
+        )
     )  # fmt: skip

@@ -70,7 +70,7 @@ SELECT i.id, i.channel, i.provider, i.body, i.contact_point_id, i.received_at, c
        ARRAY(SELECT e.patient_id FROM touch t JOIN enrolment e ON e.practice_id = t.practice_id AND e.id = ANY(t.shared_with)
              WHERE t.practice_id = i.practice_id AND t.id = m.touch_id ORDER BY e.patient_id) AS shared
 FROM inbound_event i
-JOIN contact_point p ON p.practice_id = i.practice_id AND p.id = i.contact_point_id
+CROSS JOIN LATERAL (SELECT * FROM contact_point x WHERE x.practice_id = i.practice_id AND x.id = i.contact_point_id LIMIT 1) p
 LEFT JOIN LATERAL (
     SELECT m.id, m.patient_id, m.touch_id, m.reply_question FROM message m
     WHERE m.practice_id = i.practice_id AND m.contact_point_id = i.contact_point_id AND m.state IN ('sending', 'sent', 'unknown')

@@ -108,6 +108,15 @@ def test_VOX_01_who_said_stop_yesterday_is_not_on_the_list(case: rows.Case, now:
         now - timedelta(days=1),
     )
     assert set(_due(case, now)) == {other.call}
+    assert rows.row(callee)["close_reason"] == "OPTED_OUT"
+
+
+def test_a_paused_campaign_keeps_its_calls_off_the_list(case: rows.Case, now: datetime) -> None:
+    callee = rows.listed(case, now)
+    db.run("UPDATE campaign SET state = 'paused' WHERE practice_id = %(p)s", p=case.practice_id)
+    assert _due(case, now) == {}
+    with pytest.raises(LookupError):
+        worklist.take(case.practice_id, callee.call, "dana@example.com", now)
 
 
 def test_a_held_number_is_shown_locked_until_somebody_has_read_what_came_in(case: rows.Case, now: datetime) -> None:
@@ -201,8 +210,8 @@ def test_an_unanswered_call_comes_back_another_day_three_times_in_all(
     row = rows.row(callee)
     assert (row["state"], row["attempts"], row["due_at"]) == ("open", 1, now + timedelta(days=1))
     assert callee.call not in _due(case, now + timedelta(hours=2))
-    entry = _due(case, now + timedelta(days=1, hours=1))[callee.call]
-    assert entry.opens_at == now + timedelta(days=7)  # FRQ-01: one contact a week, calls included
+    assert callee.call not in _due(case, now + timedelta(days=1, hours=1))
+    assert rows.row(callee)["due_at"] == now + timedelta(days=7)  # FRQ-01: one contact a week, calls included
     for attempt in (2, 3):
         outcomes.record(case.practice_id, callee.call, outcome, "dana@example.com", now + timedelta(days=7 * attempt))
     assert rows.row(callee)["state"] == "done"

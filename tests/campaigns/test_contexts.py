@@ -56,6 +56,7 @@ def test_a_contact_of_anybody_on_the_number_counts_also_a_call_and_not_the_touch
     call = insert(
         "call", practice_id=practice.id, touch_id=touches[3], enrolment_id=enrolment, patient_id=patient, contact_point_id=point(practice.id),
         due_at=NOW, not_after=NOW, created_at=NOW, state="done",
+        campaign_id=db.value("SELECT campaign_id FROM enrolment WHERE practice_id = %(p)s AND id = %(e)s", p=practice.id, e=enrolment),
     )  # fmt: skip
     insert(
         "call_outcome", practice_id=practice.id, call_id=call, patient_id=patient, contact_point_id=point(practice.id), outcome="no_answer",

@@ -393,21 +393,10 @@ def test_OPT_03_an_import_after_the_stop_leaves_the_number_resting(case: outbox.
     person = texted(case)
     writes(person, "STOP", now)
     people.read(person, now)
-    event = NewEvent(
-        person.point, "sms", "granted", "import", 2, now + timedelta(days=300), evidence_ref="row:1"
-    )
+    event = NewEvent(person.point, "sms", "granted", "import", 2, now + timedelta(days=300), evidence_ref="row:1")
     ledger.append(case.practice_id, [event], now + timedelta(days=400))
     assert people.point(person)["sms_out_at"] == now
     assert fold.compare(case.practice_id) == []
-
-
-def test_a_booking_releases_unless_something_grave_is_open(case: outbox.Case, now: datetime) -> None:
-    person, doubtful = texted(case), texted(case)
-    writes(person, "what are your hours?", now)
-    writes(doubtful, "can you stop by the office?", now)
-    people.read(person, now)
-    assert release.by_booking(case.practice_id, person.patient, now) == 1
-    assert release.by_booking(case.practice_id, doubtful.patient, now) == 0
 
 
 def test_a_word_that_cancels_also_tells_the_front_desk(case: outbox.Case, now: datetime) -> None:
