@@ -104,10 +104,25 @@ def test_eml_02_every_letter_carries_both_one_click_headers() -> None:
     assert str(message["List-Unsubscribe"]).startswith("<https://go.example.com/p/unsubscribe/abc>, <mailto:frontdesk@")
 
 
-@pytest.mark.parametrize("subject", ["Hello\r\nBcc: eve@example.com", "Hello\nX: y"])
-def test_a_header_cannot_be_smuggled_in(subject: str) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"subject": "Hello\r\nBcc: eve@example.com"},
+        {"subject": "Hello\nX: y"},
+        {"recipient": ""},
+        {"recipient": "no-at-sign"},
+        {"recipient": "two words@example.com"},
+        {"recipient": "ada@example.com\r\nBcc: eve@example.com"},
+        {"recipient": "josé@example.com"},
+        {"sender_name": "Maple\r\nBcc: eve@example.com"},
+        {"reply_to": "a@example.com>\r\nX: y"},
+        {"list_unsubscribe": "https://go.example.com/x>\r\nX: y"},
+        {"list_unsubscribe": "javascript:alert(1)"},
+    ],
+)
+def test_a_letter_that_cannot_be_written_is_refused_and_nothing_is_smuggled_in(changed: dict[str, Any]) -> None:
     with closing(open_transport({"host": "127.0.0.1", "port": 9, "security": "none"})) as line:
-        result = line.send(letter(subject=subject), NOW)
+        result = line.send(letter(**changed), NOW)
     assert (result.outcome, result.retryable) == ("refused", False)
 
 

@@ -6,12 +6,14 @@ splicing the parts is several times faster (bench/send.py). What comes out is pa
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
+import re
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from recare.channels.outgoing import Outgoing
 
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+_PLAIN_URL = re.compile(r"https?://[!-;=?-~]+")  # printable ASCII without spaces and angle brackets
 _PART = b'--%b\r\nContent-Type: text/%b; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n\r\n%b\r\n'
 
 
@@ -52,23 +56,50 @@ def build(outgoing: Outgoing, now: datetime) -> bytes:
 
 
 def _headers(outgoing: Outgoing, now: datetime) -> bytes:
-    head = EmailMessage(policy=SMTP)
-    head["From"] = Address(outgoing.sender_name, addr_spec=outgoing.sender)
-    head["To"] = Address("", addr_spec=outgoing.recipient)
+    """Most headers of a batch are the same in every letter, so each distinct one is folded once."""
+    lines = [
+        _address("From", outgoing.sender_name, outgoing.sender),
+        _address("To", "", outgoing.recipient),
+        _folded("Subject", outgoing.subject),
+        _folded("Date", format_datetime(now)),
+        f"Message-ID: {message_id(outgoing.our_id, outgoing.sender)}\r\n".encode("ascii"),
+        b"MIME-Version: 1.0\r\n",
+    ]
     if outgoing.reply_to:
-        head["Reply-To"] = Address("", addr_spec=outgoing.reply_to)
-    head["Subject"] = outgoing.subject
-    head["Date"] = format_datetime(now)
-    head["Message-ID"] = message_id(outgoing.our_id, outgoing.sender)
+        lines.append(_address("Reply-To", "", outgoing.reply_to))
     if outgoing.list_unsubscribe:  # EML-02, RFC 8058
+        if not _PLAIN_URL.fullmatch(outgoing.list_unsubscribe):
+            raise ValueError("The unsubscribe address is no plain address.")
         mailbox = outgoing.reply_to or outgoing.sender
-        head["List-Unsubscribe"] = f"<{outgoing.list_unsubscribe}>, <mailto:{mailbox}?subject=unsubscribe>"
-        head["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    head["MIME-Version"] = "1.0"
-    return head.as_bytes().rstrip(b"\r\n") + b"\r\n"
+        lines.append(
+            f"List-Unsubscribe: <{outgoing.list_unsubscribe}>,\r\n <mailto:{mailbox}?subject=unsubscribe>\r\n"
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode("ascii")
+        )
+    return b"".join(lines)
+
+
+def _address(header: str, name: str, address: str) -> bytes:
+    if not name and _PLAIN_ADDRESS.fullmatch(address):
+        return f"{header}: {address}\r\n".encode("ascii")
+    return _folded_address(header, name, address)
+
+
+@lru_cache(maxsize=256)
+def _folded_address(header: str, name: str, address: str) -> bytes:
+    made = EmailMessage(policy=SMTP)
+    made[header] = Address(name, addr_spec=address)
+    return made.as_bytes().rstrip(b"\r\n") + b"\r\n"
+
+
+@lru_cache(maxsize=256)
+def _folded(header: str, value: str) -> bytes:
+    made = EmailMessage(policy=SMTP)
+    made[header] = value
+    return made.as_bytes().rstrip(b"\r\n") + b"\r\n"
 
 
 def _body(text: str) -> bytes:
     """Base64 in lines of 76 with CRLF, as RFC 2045 asks; the text itself with CRLF line ends."""
     raw = text.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8", "replace")
-    return base64.encodebytes(raw).replace(b"\n", b"\r\n")
+    coded = binascii.b2a_base64(raw, newline=False)
+    return b"".join([coded[at : at + 76] + b"\r\n" for at in range(0, len(coded), 76)])

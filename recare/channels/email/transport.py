@@ -11,6 +11,7 @@ import re
 import smtplib
 import ssl
 from dataclasses import dataclass
+from email.errors import MessageError
 from typing import TYPE_CHECKING, Any
 
 from recare.channels.email import mime
@@ -69,7 +70,11 @@ class Email:
         """Hand one message in."""
         try:
             data = mime.build(outgoing, now)
-        except ValueError:
+        except (
+            ValueError,
+            MessageError,
+            IndexError,
+        ):  # the standard parser has all three for an address it cannot read
             return Result("refused", code="5.6.0")
         result = self._hand_in(outgoing, data)
         if result is _HUNG_UP:  # idle too long, or the server's limit of messages a connection: call once more
