@@ -1,0 +1,84 @@
+"""The fix list: what imports found and nobody has mended, by rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from recare.base import db
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All open findings of one rule in one column. ``rows``: the first row numbers, for a person to look up."""
+
+    file: str
+    entity: str
+    rule: str
+    severity: str
+    column_name: str
+    advice: str
+    count: int
+    rows: list[int]
+
+    @property
+    def title(self) -> str:
+        """The rule in words."""
+        return self.rule.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRun:
+    """One import. ``files`` and ``counts`` hold no patient data."""
+
+    id: int
+    state: str
+    files: list[dict[str, Any]]
+    counts: dict[str, int]
+    error: str
+    actor: str
+    appointments_as_of: datetime | None
+    started_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def written(self) -> int:
+        """How many rows the run added or changed."""
+        return sum(number for word, number in self.counts.items() if word.endswith((" added", " changed")))
+
+    @property
+    def rejected(self) -> int:
+        """How many rows it rejected."""
+        return sum(number for word, number in self.counts.items() if word.endswith(" rejected"))
+
+
+def groups(practice_id: int) -> list[Group]:
+    """Return the open findings, rejected rows first, the most frequent first."""
+    return db.rows(
+        Group,
+        "SELECT file, entity, rule, severity, column_name, advice, sum(occurrences) AS count, coalesce((array_agg(row_number ORDER BY row_number) "
+        "FILTER (WHERE row_number IS NOT NULL))[1:5], '{}') AS rows FROM import_issue WHERE practice_id = %(practice)s AND resolved_at IS NULL "
+        "GROUP BY file, entity, rule, severity, column_name, advice ORDER BY severity, count DESC, rule, file",
+        practice=practice_id,
+    )
+
+
+def runs(practice_id: int, limit: int = 10) -> list[SyncRun]:
+    """Return the newest imports first."""
+    return db.rows(
+        SyncRun,
+        "SELECT id, state, files, counts, error, actor, appointments_as_of, started_at, finished_at FROM sync_run "
+        "WHERE practice_id = %(practice)s ORDER BY started_at DESC, id DESC LIMIT %(limit)s",
+        practice=practice_id,
+        limit=limit,
+    )
+
+
+def appointments_as_of(practice_id: int) -> datetime | None:
+    """Return when the practice's appointments were last read; old knowledge proves no absence of a visit."""
+    found: datetime | None = db.value(
+        "SELECT max(appointments_as_of) FROM sync_run WHERE practice_id = %(practice)s AND state = 'done'",
+        practice=practice_id,
+    )
+    return found
