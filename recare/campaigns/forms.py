@@ -40,6 +40,32 @@ def _dollars(help_text: str, label: str | None = None) -> forms.DecimalField:
     )
 
 
+class _RuleField(forms.JSONField):
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
+_GROUPS = (
+    (
+        "What",
+        (
+            "slug",
+            "what",
+            "regular_fee",
+            "price",
+            "value",
+            "cash_like",
+            "starts_on",
+            "ends_on",
+            "exclusions",
+            "extra_fees",
+        ),
+    ),
+    ("Who", ("who", "payer_classes", "states", "predicate")),
+    ("The law", ("license_name", "license_number", "waives_copay", "is_referral_reward", "counsel_note")),
+)
+
+
 class OfferForm(forms.Form):
     """The terms of an offer, all of them on one page."""
 
@@ -58,8 +84,8 @@ class OfferForm(forms.Form):
         help_text="A last day that a patient was told stays the last day.",
     )  # fmt: skip
     who = forms.CharField(max_length=200, required=False, label="Who qualifies", help_text="In words for the patient.")
-    predicate = forms.JSONField(
-        required=False, label="Who qualifies, as a rule", widget=forms.Textarea({"class": "code small", "rows": 4}),
+    predicate = _RuleField(
+        required=False, label="Who qualifies, as a rule", widget=forms.Textarea({"class": "mono", "rows": 3, "spellcheck": "false"}),
         help_text="The language of segments, as JSON. Empty: everybody whom payer and state allow.",
     )  # fmt: skip
     payer_classes = forms.MultipleChoiceField(
@@ -76,6 +102,10 @@ class OfferForm(forms.Form):
     waives_copay = forms.BooleanField(required=False, label="It waives a copay or deductible")
     is_referral_reward = forms.BooleanField(required=False, label="It rewards bringing somebody else")
     counsel_note = forms.CharField(max_length=300, required=False, label="What your lawyer said, with the date")
+
+    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """Return the fields as the page groups them."""
+        return [(title, [self[name] for name in names]) for title, names in _GROUPS]
 
     def clean_predicate(self) -> Any:
         """Refuse a rule that cannot be read."""

@@ -40,6 +40,7 @@ ENDED: Final = {
     "unreachable": "Could not be reached by any step", "campaign_finished": "The campaign was finished", "staff": "Stopped by the team",
     "measured": "Measured to the end", "error": "Set aside after an error",
 }  # fmt: skip
+FIRST: Final = ("missed_recall", "three_step_winback")  # what most practices begin with
 STATES: Final = {"draft": "", "running": "accent", "paused": "needs-you", "finished": "good"}
 
 
@@ -111,7 +112,7 @@ class Standing:
 def gallery() -> tuple[Card, ...]:
     """Return every shipped playbook as a card."""
     found = []
-    for slug, text in playbook.shipped().items():
+    for slug, text in sorted(playbook.shipped().items(), key=lambda item: (item[0] not in FIRST, item[0])):
         plan = playbook.read(text)
         found.append(Card(slug, plan.name, PURPOSES[plan.purpose], plan.why, ladder(plan), rules(plan)))
     return tuple(found)

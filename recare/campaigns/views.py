@@ -138,7 +138,7 @@ def _rehearsal(request: StaffRequest, row: Campaign, warning: str = "", status: 
         "not_contacted": [pages.Counted(one.code, pages.sentence(one.code, one.words), one.patients) for one in seen.not_contacted],
         "waiting": [pages.Counted(one.code, pages.sentence(one.code, one.words), one.patients) for one in seen.waiting],
         "cost": seen.cost_micros / 10_000, "invitations": f"{seen.chairs.invited} first invitations fall into them",
-        "days": list(seen.days.items())[:14], "busiest": max(seen.days.values(), default=1),
+        "days": list(seen.days.items())[:14],
     }  # fmt: skip
     return render(request, "campaigns/rehearsal.html", context, status=status)
 

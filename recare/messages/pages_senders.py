@@ -44,6 +44,12 @@ class Line:
     paused_at: datetime | None
     paused_reason: str
 
+    @property
+    def halves(self) -> tuple[str, str]:
+        """The address, parted where a narrow screen may break it."""
+        name, at, host = self.address.partition("@")
+        return name + at, host
+
     def trouble(self, today: date) -> list[str]:
         """Say what keeps this sender from sending, in words."""
         found = []

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
+from pytest_django.fixtures import Settings
 
 from recare.base import db
 from recare.campaigns import campaign, offers, playbook
@@ -25,7 +26,9 @@ SignIn = Callable[[str], Client]
 
 
 @pytest.fixture
-def as_role(practice: Practice, now: datetime) -> SignIn:
+def as_role(practice: Practice, now: datetime, settings: Settings) -> SignIn:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
+
     def sign_in(role: str) -> Client:
         email, client = f"{role}-{practice.slug}@example.com", Client()
         staff.create_user(email, "correct horse battery", role, practice.slug, now)
