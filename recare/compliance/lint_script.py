@@ -7,6 +7,7 @@ so, ``outcome`` and ``barrier``), ``closing`` and ``voicemail``. A body that is 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -61,6 +62,7 @@ class Script:
     voicemail: str
 
 
+@lru_cache(maxsize=256)
 def read_script(body: str) -> Script | None:
     """The script in a call template's body; None for a plain text. Raises ScriptError naming what is missing or unknown."""
     try:

@@ -26,6 +26,7 @@ from recare.sources.csv import importer, printed
 SLUG: Final = "maple"
 EMAIL: Final = "demo@mapledental.example.com"
 SEED: Final = 20261124
+_PATIENTS: Final = 2600
 _TZ: Final = "America/Chicago"
 _CAMPAIGNS: Final = ("three_step_winback", "missed_recall")
 Say = Callable[[str], object]
@@ -33,7 +34,7 @@ Say = Callable[[str], object]
 
 def prepare(*, live: bool, rehearse: bool, now: datetime, say: Say) -> list[str]:
     """Make the demo practice unless it is there, and return what to tell whoever started it. Can be cut off and called again."""
-    place = _made(now, say, live=live)
+    place = make(SLUG, now, say, live=live, patients=_PATIENTS)
     if place.clock_at is not None and live:
         say("This data folder holds a rehearsal whose clock is virtual; for a live demo set RECARE_HOME to an empty folder.")
     if rehearse and place.clock_at is not None:
@@ -44,19 +45,19 @@ def prepare(*, live: bool, rehearse: bool, now: datetime, say: Say) -> list[str]
     return lines
 
 
-def _made(now: datetime, say: Say, *, live: bool) -> Practice:
+def make(slug: str, now: datetime, say: Say, *, live: bool, patients: int) -> Practice:
     """Write the export, import it through the importer that every user has, and set up what a practice sets up once."""
-    place = practices.by_slug(SLUG)
+    place = practices.by_slug(slug)
     if place is not None and _furnished(place):
         return place
     with tempfile.TemporaryDirectory(prefix="recare-demo-") as folder:
         export = Path(folder)
         say("Making up a suburban practice and the export of its system.")
-        write_csv(export, now.astimezone(ZoneInfo(_TZ)).date(), SEED)
+        write_csv(export, now.astimezone(ZoneInfo(_TZ)).date(), SEED, patients)
         if place is None:
             spec = setup.read_practice_yaml(export / "practice.yaml")
             place = practices.create(
-                SLUG, spec.name, spec.tz, is_rehearsal=True, clock_at=None if live else now, **spec.columns
+                slug, spec.name, spec.tz, is_rehearsal=True, clock_at=None if live else now, **spec.columns
             )
         say("Importing it, the way you would import yours.")
         importer.write(sorted(export.iterdir()), place, now, "demo", printed.Progress(say))
@@ -86,7 +87,7 @@ def _furnish(place: Practice, now: datetime) -> None:
     shipped = playbook.shipped()
     for name in _CAMPAIGNS:
         campaign.create(place.id, playbook.read(shipped[name]).name, shipped[name], "demo", now)
-    staff.create_user(EMAIL, _password(), "owner", SLUG, now)
+    staff.create_user(EMAIL, _password(), "owner", place.slug, now)
     if place.clock_at is not None:
         progress.begin(place.id, SEED, now)
 

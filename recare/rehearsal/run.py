@@ -20,8 +20,8 @@ log = structlog.get_logger()
 Watch = Callable[[progress.Run], None]
 
 # Local times at which the world and the engine take turns. Between them patients act at their own times; nothing is sent at night.
-_WORKDAY: Final = (time(8, 5), time(10, 5), time(13, 5), time(16, 5), time(20, 5))
-_WEEKEND: Final = (time(12, 5), time(20, 5))
+_WORKDAY: Final = (time(10, 5), time(13, 5), time(16, 5), time(20, 5))
+_WEEKEND: Final = (time(12, 5),)
 _CALLING: Final = {time(13, 5), time(16, 5)}
 
 
