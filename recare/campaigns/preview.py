@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -116,7 +118,8 @@ def preview(practice_id: int, campaign_id: int, now: datetime) -> Preview:
     )
     flight = _Flight(practice_id, version, campaign.salt_of(practice_id, row), now)
     for chunk in _chunks([one for one in people if one[2] is None]):
-        flight.fly(chunk)
+        with _collector_resting():
+            flight.fly(chunk)
     left_out = Counter(reason for _, _, reason in people if reason is not None)
     return flight.landed(len(people), left_out)
 
@@ -124,6 +127,18 @@ def preview(practice_id: int, campaign_id: int, now: datetime) -> Preview:
 def _chunks(people: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
     for start in range(0, len(people), CHUNK):
         yield people[start : start + CHUNK]
+
+
+@contextmanager
+def _collector_resting() -> Iterator[None]:
+    """Hundreds of thousands of small rows without cycles: walking them again and again costs the collector a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 @dataclass(slots=True)
