@@ -127,15 +127,16 @@ class Took:
 
 
 def backends() -> float:
-    """Processor seconds of all servers' processes that this database's sessions run in."""
+    """Processor seconds of the server's sessions so far, those that have ended included."""
     from recare.base import db
 
-    total = 0.0
-    for pid in db.values(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type LIKE '%%backend'", x=1
-    ):
+    server = psutil.Process(db.value("SELECT pg_backend_pid()")).parent()
+    assert server is not None
+    ended = server.cpu_times()
+    total = ended.children_user + ended.children_system
+    for child in server.children():
         with contextlib.suppress(psutil.Error):
-            times = psutil.Process(pid).cpu_times()
+            times = child.cpu_times()
             total += times.user + times.system
     return total
 
