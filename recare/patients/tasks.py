@@ -66,16 +66,18 @@ def close_task(practice_id: int, task_id: int, actor: str, outcome: str, now: da
     )
 
 
-def list_open(practice_id: int, kinds: list[str] | None = None, limit: int = 50, offset: int = 0) -> list[Task]:
-    """Return open tasks, the most urgent and then the oldest first; of all kinds when none is named."""
+def list_open(
+    practice_id: int, kinds: list[str] | None = None, limit: int = 50, offset: int = 0, most_urgent: int = 9
+) -> list[Task]:
+    """Return open tasks up to urgency ``most_urgent``, the most urgent and then the oldest first; of all kinds when none is named."""
     return db.rows(
         Task,
         "SELECT t.id, t.kind, t.urgency, t.patient_id, t.contact_point_id, t.subject_table, t.subject_id, t.detail, "
         "t.created_at, t.due_at, coalesce(nullif(p.preferred_name, ''), p.first_name, '') || ' ' || coalesce(p.last_name, '') "
         "AS patient_name FROM task t LEFT JOIN patient p ON p.practice_id = t.practice_id AND p.id = t.patient_id "
         "WHERE t.practice_id = %(practice)s AND t.done_at IS NULL AND (%(kinds)s::text[] IS NULL OR t.kind = ANY(%(kinds)s)) "
-        "ORDER BY t.urgency, t.created_at, t.id LIMIT %(limit)s OFFSET %(offset)s",
-        practice=practice_id, kinds=kinds, limit=limit, offset=offset,
+        "AND t.urgency <= %(most)s ORDER BY t.urgency, t.created_at, t.id LIMIT %(limit)s OFFSET %(offset)s",
+        practice=practice_id, kinds=kinds, limit=limit, offset=offset, most=most_urgent,
     )  # fmt: skip
 
 
@@ -89,3 +91,13 @@ def count_open(practice_id: int, kinds: list[str] | None = None) -> int:
             kinds=kinds,
         )
     )
+
+
+def counts(practice_id: int, from_urgency: int = 1) -> list[tuple[str, int]]:
+    """Return how many tasks of each kind are open from this urgency on, the commonest kind first."""
+    found = db.tuples(
+        "SELECT kind, count(*) FROM task WHERE practice_id = %(practice)s AND done_at IS NULL AND urgency >= %(least)s "
+        "GROUP BY kind ORDER BY 2 DESC, 1",
+        practice=practice_id, least=from_urgency,
+    )  # fmt: skip
+    return [(str(kind), int(count)) for kind, count in found]

@@ -78,3 +78,8 @@ def shown(task: Task) -> Shown:
         task.id, task.kind, task.urgency <= 2, title, advice, task.patient_id, task.patient_name.strip(), task.created_at,
         task.due_at, url,
     )  # fmt: skip
+
+
+def title(kind: str) -> str:
+    """Return the title of a kind of task."""
+    return _WORDS.get(kind, (kind.replace("_", " ").capitalize(), ""))[0]

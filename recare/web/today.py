@@ -18,9 +18,11 @@ from recare.bookings.schedule import Opening
 from recare.patients import tasks
 from recare.practices.access import StaffRequest, staff
 from recare.practices.practice import Practice
-from recare.web.task_words import Shown, shown
+from recare.web.task_words import Shown, shown, title
 
 _DAYS: Final = 14
+_SOON: Final = 4
+"""Tasks up to this urgency are shown one by one; the others as a count of each kind."""
 _VISIT_MINUTES: Final = 60
 
 
@@ -64,9 +66,9 @@ def today(request: StaffRequest) -> HttpResponse:
     day = now.astimezone(practice.zone).date()
     figures = db.one(Figures, _FIGURES, practice=practice.id, today=day, since=now - timedelta(days=30))
     context = {
-        "tasks": [shown(task) for task in tasks.list_open(practice.id, limit=12)],
-        "task_count": tasks.count_open(practice.id),
-        "calls": worklist.due(practice.id, now, 8),
+        "tasks": [shown(task) for task in tasks.list_open(practice.id, limit=8, most_urgent=_SOON)],
+        "later": [(title(kind), kind, count) for kind, count in tasks.counts(practice.id, from_urgency=_SOON + 1)],
+        "calls": [entry for entry in worklist.due(practice.id, now, 8, request.staff) if not entry.locked],
         "chairs": free_visits(practice, request),
         "running": db.rows(Running, _RUNNING, practice=practice.id),
         "figures": figures,
@@ -96,9 +98,12 @@ def apart(found: list[Opening]) -> list[Opening]:
 
 @staff()
 def all_tasks(request: StaffRequest) -> HttpResponse:
-    """Show everything that waits for a person."""
-    found: list[Shown] = [shown(task) for task in tasks.list_open(request.practice.id, limit=200)]
-    return render(request, "web/tasks.html", {"tasks": found, "task_count": tasks.count_open(request.practice.id)})
+    """Show everything that waits for a person, or one kind of it."""
+    kinds = [kind] if (kind := request.GET.get("kind", "")) else None
+    found: list[Shown] = [shown(task) for task in tasks.list_open(request.practice.id, kinds, limit=200)]
+    return render(
+        request, "web/tasks.html", {"tasks": found, "task_count": tasks.count_open(request.practice.id, kinds)}
+    )
 
 
 @require_POST
