@@ -9,6 +9,7 @@ from recare.base import db
 from recare.bookings import book
 from recare.bookings.booking import AlreadyBooked, Taken, Via
 from recare.calls import outcomes, worklist
+from recare.campaigns import review
 from recare.consent import revoke
 from recare.inbox import release
 from recare.inbox.receive import Inbound, receive
@@ -152,6 +153,9 @@ def read_replies(world: World, now: datetime) -> int:
         with db.scope(world.practice.id):
             if task.kind in {"booking_request", "call_me"} and task.patient_id in world.people:
                 office.book_by_telephone(world, task.patient_id, now)
+            if task.kind == "contact_review":
+                review.answer(world.practice.id, task.id, STAFF, "the owner has looked at it", now, approved=True)
+                continue
             stops = task.kind == "maybe_optout"
             if not release.by_person(world.practice.id, task.id, STAFF, stops=stops, why="read", now=now):
                 close_task(world.practice.id, task.id, STAFF, "done", now)
