@@ -1,6 +1,17 @@
 from django.urls import path
 
-from recare.web import choose, health, patient, patient_acts, patients, sandbox, styleguide, today
+from recare.web import (
+    calls,
+    choose,
+    health,
+    patient,
+    patient_acts,
+    patient_campaign,
+    patients,
+    sandbox,
+    styleguide,
+    today,
+)
 
 app_name = "web"
 urlpatterns = [
@@ -9,6 +20,7 @@ urlpatterns = [
     path("tasks/<int:task_id>/done/", today.task_done, name="task-done"),
     path("choose-practice/", choose.choose_practice, name="choose-practice"),
     path("health/", health.health, name="health"),
+    path("segments/<str:slug>/campaign/", patient_campaign.segment_campaign, name="segment-campaign"),
     path("patients/", patients.patients, name="patients"),
     path("patients/<int:patient_id>/", patient.patient, name="patient"),
     path("patients/<int:patient_id>/opt-out/", patient_acts.opt_out, name="patient-opt-out"),
@@ -20,6 +32,12 @@ urlpatterns = [
     path("patients/<int:patient_id>/pause/", patient_acts.pause, name="patient-pause"),
     path("patients/<int:patient_id>/complaint/", patient_acts.complaint, name="patient-complaint"),
     path("patients/<int:patient_id>/do-not-call/", patient_acts.do_not_call, name="patient-do-not-call"),
+    path("calls/", calls.calls, name="calls"),
+    path("calls/next/", calls.following, name="call-next"),
+    path("calls/<int:call_id>/", calls.call, name="call"),
+    path("calls/<int:call_id>/end/", calls.end, name="call-end"),
+    path("calls/<int:call_id>/book/", calls.book_time, name="call-book"),
+    path("calls/<int:call_id>/put-back/", calls.put_back, name="call-put-back"),
     path("sandbox/", sandbox.devices, name="sandbox"),
     path("sandbox/<int:point_id>/", sandbox.device, name="sandbox-device"),
     path("sandbox/<int:point_id>/answer/", sandbox.answer, name="sandbox-answer"),
