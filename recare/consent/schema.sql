@@ -34,10 +34,12 @@ CREATE TABLE contact_point (
     soft_bounces smallint NOT NULL DEFAULT 0,
     suppressed_until timestamptz,      -- repeated soft bounces (EML-04)
     created_at timestamptz NOT NULL DEFAULT now(),
+    address_end text NOT NULL GENERATED ALWAYS AS (right(address, 4)) STORED,   -- a number is looked for by its last digits
     PRIMARY KEY (practice_id, id),
     UNIQUE (practice_id, kind, address_hash)
 );
 CREATE INDEX contact_point_address ON contact_point (practice_id, address);
+CREATE INDEX contact_point_end ON contact_point (practice_id, address_end) WHERE kind = 'phone';
 SELECT guard_by_practice('contact_point');
 
 CREATE TABLE patient_contact (

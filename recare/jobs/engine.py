@@ -17,7 +17,7 @@ from recare.campaigns import advance
 from recare.inbox import apply
 from recare.messages import render, send, settle
 from recare.reports import outcomes
-from recare.segments import facts
+from recare.segments import facts, listing
 
 Batch = Callable[[int, datetime], int]
 ROUNDS: Final = 200
@@ -40,6 +40,7 @@ STAGES: Final = (
     Stage("holds", book.expire_batch),
     Stage("bookings", chart.match_batch, again=False),
     Stage("facts", facts.refresh_batch),
+    Stage("lists", listing.refresh_batch, again=False),
     Stage("decide", advance.advance_batch),
     Stage("render", render.render_batch),
     Stage("calls", worklist.open_batch),

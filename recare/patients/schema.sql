@@ -70,7 +70,7 @@ CREATE TABLE patient (
 );
 CREATE INDEX patient_household ON patient (practice_id, household_id);
 CREATE INDEX patient_last_name ON patient (practice_id, last_name, first_name, id);
-CREATE INDEX patient_search ON patient USING gin ((last_name || ' ' || first_name || ' ' || preferred_name) gin_trgm_ops);
+CREATE INDEX patient_source_key ON patient (practice_id, source_key);
 SELECT guard_by_practice('patient');
 
 CREATE TABLE appointment (

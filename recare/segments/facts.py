@@ -13,6 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from recare.base import db
+from recare.segments import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -143,6 +144,7 @@ def rebuild(practice_ids: Sequence[int]) -> int:
     """
     practices = list(practice_ids)
     _consume(practices, None)
+    listing.forget(practices)
     with _planned_for_sets():
         return db.run(_write(), practices=practices, patients=None)
 
@@ -158,6 +160,7 @@ def refresh(practice_id: int, limit: int = 2000) -> int:
         people = _with_households(practice_id, marked)
         with _planned_for_sets():
             db.run(_write(), practices=[practice_id], patients=people)
+        listing.follow(practice_id, people)
     return len(marked)
 
 

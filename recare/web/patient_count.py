@@ -8,24 +8,22 @@ from recare.base import db
 from recare.segments.segment import Count
 from recare.web.patient_list import Question, where_of
 
+_WORDS = {"sms": "text", "email": "e-mail", "call": "call", "letter": "letter", "none": "nothing"}
+
 
 def counted(asked: Question) -> Count:
     """Count everybody a question finds, in one statement."""
     where, params = where_of(asked)
-    chart = " JOIN patient p ON p.practice_id = f.practice_id AND p.id = f.patient_id AND p.practice_id = %(practice)s"
     found = db.one(
         Count,
         "SELECT count(*) AS total, count(*) FILTER (WHERE f.sms_ok) AS sms, count(*) FILTER (WHERE f.email_ok) AS email,"
         " count(*) FILTER (WHERE f.call_ok) AS call, count(*) FILTER (WHERE f.letter_ok) AS letter,"
         " count(*) FILTER (WHERE NOT (f.sms_ok OR f.email_ok OR f.call_ok OR f.letter_ok)) AS none"
-        f" FROM facts_on(%(today)s) f{chart if 'p.' in where else ''} WHERE f.practice_id = %(practice)s AND {where}",
-        **params,
+        f" FROM {asked.source.sql} f WHERE {where}",
+        **(asked.source.params | params),
     )  # fmt: skip
     assert found is not None  # noqa: S101 (an aggregate always gives one row)
     return found
-
-
-_WORDS = {"sms": "text", "email": "e-mail", "call": "call", "letter": "letter", "none": "nothing"}
 
 
 def shown(asked: Question) -> dict[str, Any]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
 from recare.segments import predicate as predicates
-from recare.segments import priority
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import datetime
 
+    from recare.practices.practice import Practice
     from recare.segments.bands import Bands
+    from recare.segments.listing import Relation
     from recare.segments.predicate import Predicate
     from recare.segments.segment import Order
+    from recare.web.patient_search import Found
 
 PAGE: Final = 50
+WALKED: Final = 2000
+"""Of a kept copy, so many rows are read in order first; when they hold a page, the rest need not be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,92 +67,89 @@ class Line:
 class Question:
     """Everything that decides who is on the list, checked."""
 
-    practice_id: int
+    practice: Practice
     today: date
     bands: Bands
+    source: Relation
     predicate: Predicate | None = None
-    search: str = ""
     standing: str = ""
+    found: Found | None = None
 
 
-# Conditions on the chart that are no facts. Constants of ours; the value asked for is one of these names.
+# Conditions besides facts. Constants of ours; the value asked for is one of these names.
 _STANDINGS: Final = {
-    "open": "f.contactable", "closed": "NOT f.contactable", "hold": "p.hold <> ''", "paused": "p.paused_until > %(today)s",
-    "do_not_contact": "(p.do_not_contact OR p.standing = 'do_not_contact')",
-    "deceased": "(p.standing = 'deceased' OR p.status = 'deceased' OR p.deceased_on IS NOT NULL)",
-    "dismissed": "(p.standing = 'dismissed' OR p.dismissed_on IS NOT NULL)",
+    "open": "f.contactable", "closed": "NOT f.contactable", "hold": "f.hold <> ''", "paused": "f.paused_until > %(today)s",
+    "do_not_contact": "f.left_in_peace", "deceased": "(f.standing = 'deceased' OR f.status = 'deceased')",
 }  # fmt: skip
 _ORDERS: Final[dict[Order, tuple[str, str, str]]] = {  # expression, direction, type of the cursor's first value
-    "priority": ("m.priority_cents", "DESC", "float8"),
-    "last_visit": ("coalesce(m.last_visit_on, '-infinity')", "DESC", "date"),
-    "name": ("m.last_name || ' ' || m.first_name", "ASC", "text"),
-}
+    "priority": ("f.priority_cents", "DESC", "float8"), "last_visit": ("f.seen_on", "DESC", "date"), "name": ("f.sort_name", "ASC", "text"),
+}  # fmt: skip
 
 
 def where_of(asked: Question) -> tuple[str, dict[str, Any]]:
-    parts, params = ["f.status <> 'merged'"], dict[str, Any](today=asked.today, practice=asked.practice_id)
+    """Return the condition over a listing's ``f`` that decides who is on the list, and its values."""
+    parts, params = ["f.practice_id = %(practice)s", "f.status <> 'merged'"], dict[str, Any](practice=asked.practice.id)
     if asked.predicate is not None:
         made = predicates.compile(asked.predicate, asked.today, asked.bands)
-        parts, params = [made.where], params | made.params
+        parts, params = [parts[0], made.where], params | made.params
     if asked.standing:
-        parts.append(_STANDINGS.get(asked.standing, "p.standing = %(standing)s"))
+        parts.append(_STANDINGS.get(asked.standing, "f.standing = %(standing)s"))
         params["standing"] = asked.standing
-    if asked.search:
-        found, more = search_sql(asked.search)
-        parts.append(found)
-        params |= more
+    if asked.found is not None:
+        parts.append(asked.found.where)
+        params |= asked.found.params
     return " AND ".join(parts), params
-
-
-def search_sql(text: str) -> tuple[str, dict[str, Any]]:
-    """Return the condition of a search over patient ``p`` and its values: digits are a number to ring or a source key, else names."""
-    digits = re.sub(r"\D", "", text)
-    if len(digits) >= 4 and re.fullmatch(r"[\d\s()+.-]+", text):
-        return (
-            (
-                "(p.source_key = %(key)s OR p.id IN (SELECT pc.patient_id FROM patient_contact pc JOIN contact_point c"
-                " ON c.practice_id = pc.practice_id AND c.id = pc.contact_point_id WHERE pc.practice_id = %(practice)s AND pc.ended_at IS NULL"
-                " AND c.practice_id = %(practice)s AND c.kind = 'phone' AND c.address LIKE %(digits)s))"
-            ),
-            {"key": text, "digits": f"%{digits}%"},
-        )
-    words, params = [], dict[str, Any](key=text)
-    for at, word in enumerate(text.lower().split()[:5]):
-        words.append(f"p.find_name LIKE %(word{at})s")
-        params[f"word{at}"] = f"%{_escaped(word.strip(','))}%"
-    return f"(p.source_key = %(key)s OR ({' AND '.join(words)}))", params
-
-
-def _escaped(word: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", word)
 
 
 def rows(asked: Question, order: Order, cursor: str = "", limit: int = PAGE) -> list[Line]:
     """Return one page of a list; go on with the ``cursor`` of the last row. Raises ValueError for a bad cursor."""
-    where, params = where_of(asked)
+    source, (where, params) = asked.source, where_of(asked)
     band, band_params = asked.bands.sql(asked.today)
-    score, score_params = priority.sql(asked.today, asked.bands)
     key, direction, kind = _ORDERS[order]
     after = ""
     if cursor:
-        after = f"WHERE ({key}, m.patient_id) {'<' if direction == 'DESC' else '>'} (%(after_key)s::{kind}, %(after_id)s::bigint)"
-        params |= _read_cursor(cursor)
-    return db.rows(
-        Line,
-        f"WITH m AS (SELECT f.patient_id, p.first_name, p.last_name, p.preferred_name, f.birthdate, {band} AS band, f.last_visit_on,"
-        f" f.next_visit_at, f.recall_due_on, f.overdue_days, {score} AS priority_cents, f.contactable, f.sms_ok, f.email_ok, f.call_ok,"
-        " f.letter_ok, p.standing, p.hold, p.paused_until"
-        " FROM facts_on(%(today)s) f JOIN patient p ON p.practice_id = f.practice_id AND p.id = f.patient_id"
-        f" WHERE f.practice_id = %(practice)s AND p.practice_id = %(practice)s AND {where})"
-        f" SELECT m.*, json_build_array({key}, m.patient_id)::text AS cursor FROM m {after}"
-        f" ORDER BY {key} {direction}, m.patient_id {direction} LIMIT %(limit)s",
-        limit=limit, **(params | band_params | score_params),
-    )  # fmt: skip
+        after = f" AND ({key}, f.patient_id) {'<' if direction == 'DESC' else '>'} (%(after_key)s::{kind}, %(after_id)s::bigint)"
+        params |= _read_cursor(cursor, kind)
+    where += after
+    params |= source.params | band_params | {"limit": limit, "walked": WALKED}
+    by = f"ORDER BY {key} {direction}, f.patient_id {direction}"
+    if not source.kept:
+        return db.rows(
+            Line,
+            _LINES.format(band=band, key=key, by=by, people=f"{source.sql} f WHERE {where} {by} LIMIT %(limit)s"),
+            **params,
+        )
+    start = f"(SELECT f.* FROM patient_today f WHERE f.practice_id = %(practice)s{after} {by} LIMIT %(walked)s) f WHERE {where} {by} LIMIT %(limit)s"
+    lines = db.rows(Line, _LINES.format(band=band, key=key, by=by, people=start), **params)
+    if len(lines) == limit:
+        return lines
+    # OFFSET 0 keeps the planner from walking the whole index in order; sorting keys alone costs least
+    name = key.removeprefix("f.")
+    keys = f"(SELECT f.patient_id, {key} FROM patient_today f WHERE {where} OFFSET 0) f {by} LIMIT %(limit)s"
+    best = f"(SELECT f.* FROM (SELECT f.patient_id, f.{name} FROM {keys}) k JOIN patient_today f ON f.practice_id = %(practice)s AND f.patient_id = k.patient_id) f"
+    return db.rows(Line, _LINES.format(band=band, key=key, by=by, people=best), **params)
 
 
-def _read_cursor(cursor: str) -> dict[str, Any]:
+_LINES: Final = """
+SELECT f.patient_id, p.first_name, p.last_name, p.preferred_name, f.birthdate, {band} AS band, f.last_visit_on, f.next_visit_at, f.recall_due_on,
+       f.overdue_days, f.priority_cents, f.contactable, f.sms_ok, f.email_ok, f.call_ok, f.letter_ok, p.standing, p.hold, p.paused_until,
+       json_build_array({key}, f.patient_id)::text AS cursor
+FROM (SELECT f.* FROM {people}) f JOIN patient p ON p.practice_id = %(practice)s AND p.id = f.patient_id
+{by}
+"""
+
+
+_CURSOR_KEYS: Final = {"float8": float, "date": str, "text": str}
+
+
+def _read_cursor(cursor: str, kind: str) -> dict[str, Any]:
     try:
         key, last = json.loads(cursor)
-        return {"after_key": str(key), "after_id": int(last)}
-    except (ValueError, TypeError) as error:
+        if kind == "date" and key != "-infinity":
+            date.fromisoformat(key)
+        known = {"after_key": _CURSOR_KEYS[kind](key), "after_id": int(last)}
+    except (ValueError, TypeError, OverflowError) as error:
         raise ValueError("This list cannot be continued from here: open it again.") from error
+    if not abs(known["after_id"]) < 2**63 or (kind == "text" and "\x00" in key):
+        raise ValueError("This list cannot be continued from here: open it again.")
+    return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from django.http import HttpResponse
@@ -9,7 +10,8 @@ from django.shortcuts import redirect, render
 
 from recare.base import audit
 from recare.practices.access import StaffRequest, staff
-from recare.web import patient_count, patient_filters, patient_list
+from recare.segments import listing
+from recare.web import patient_count, patient_filters, patient_list, patient_search
 from recare.web.patient_filters import Filters
 from recare.web.patient_list import PAGE, Line, Question
 
@@ -33,12 +35,13 @@ def patients(request: StaffRequest) -> HttpResponse:
     bands = patient_filters.definition(request.practice.policy, chosen)
     if asked.band not in {"", *bands.names}:  # the segment was written against another definition
         asked = patient_filters.read(request.GET.dict() | {"band": ""}, usual, set(by_slug))
+    today = request.now.astimezone(request.practice.zone).date()
     question = Question(
-        request.practice.id, request.now.astimezone(request.practice.zone).date(), bands,
-        patient_filters.predicate(asked, bands, chosen), asked.q, asked.standing,
+        request.practice, today, bands, listing.relation(request.practice, today), patient_filters.predicate(asked, bands, chosen),
+        asked.standing, patient_search.find(request.practice.id, asked.q),
     )  # fmt: skip
     try:
-        lines = patient_list.rows(question, asked.order, asked.cursor, PAGE + 1)
+        question, lines = _page(question, asked)
     except ValueError:
         return redirect(f"{request.path}?{asked.address(cursor='')}")
     shown = lines[:PAGE]
@@ -47,10 +50,22 @@ def patients(request: StaffRequest) -> HttpResponse:
         {"filters": asked.asked, "order": asked.order, "shown": len(shown), "further": bool(asked.cursor)},
     )  # fmt: skip
     context = _context(asked, bands, shown, more=len(lines) > PAGE) | {
-        **patient_count.shown(question), "segments": choices, "chosen": chosen, "today": question.today,
+        **patient_count.shown(question), "segments": choices, "chosen": chosen, "similar": question.found is not None and question.found.close,
     }  # fmt: skip
     part = request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
     return render(request, "web/patients_found.html" if part else "web/patients.html", context)
+
+
+def _page(question: Question, asked: Filters) -> tuple[Question, list[Line]]:
+    """Read a page; when nobody is written as typed, of names that come close. Raises ValueError for a bad cursor."""
+    lines = patient_list.rows(question, asked.order, asked.cursor, PAGE + 1)
+    if lines or question.found is None or asked.cursor:
+        return question, lines
+    close = patient_search.close(question.practice.id, asked.q, question.source)
+    if close is None:
+        return question, lines
+    question = replace(question, found=close)
+    return question, patient_list.rows(question, asked.order, "", PAGE + 1)
 
 
 def _context(asked: Filters, bands: Bands, shown: list[Line], *, more: bool) -> dict[str, Any]:
