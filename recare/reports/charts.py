@@ -27,7 +27,9 @@ def _svg(spec: str) -> str:
 
 
 def _drawn(spec: dict[str, Any]) -> str:
-    return _svg(json.dumps(spec | {"config": _THEME, "width": 560}, sort_keys=True))
+    # room at the left: the server measures letters with another font than the browser draws
+    whole = {"config": _THEME, "width": 620, "padding": {"left": 24, "right": 24, "top": 4, "bottom": 4}}
+    return _svg(json.dumps(spec | whole, sort_keys=True))
 
 
 def funnel(report: Report) -> str:

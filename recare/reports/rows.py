@@ -107,11 +107,12 @@ def funnel(practice_id: int, campaign_id: int | None) -> Funnel:
                            OR o.outcome NOT IN ('no_answer', 'wrong_number')) AS delivered,
                    bool_or(m.replied_at IS NOT NULL OR m.clicked_at IS NOT NULL
                            OR o.outcome NOT IN ('no_answer', 'wrong_number', 'left_message')) AS answered
-            FROM touch t
+            FROM (SELECT practice_id, enrolment_id, coalesce(shares_touch_id, id) AS id FROM touch  -- one message for a household
+                  WHERE practice_id = %(practice)s AND (verdict = 'send' OR shares_touch_id IS NOT NULL)) t
             LEFT JOIN message m ON m.practice_id = t.practice_id AND m.touch_id = t.id
             LEFT JOIN call c ON c.practice_id = t.practice_id AND c.touch_id = t.id
             LEFT JOIN call_outcome o ON o.practice_id = c.practice_id AND o.call_id = c.id
-            WHERE t.practice_id = %(practice)s AND t.verdict = 'send' GROUP BY t.enrolment_id)
+            GROUP BY t.enrolment_id)
         SELECT count(*) AS assigned, count(*) FILTER (WHERE r.contacted) AS contacted,
                count(*) FILTER (WHERE r.delivered) AS delivered, count(*) FILTER (WHERE r.answered) AS answered,
                count(*) FILTER (WHERE b.at IS NOT NULL OR k.at IS NOT NULL) AS booked, count(k.at) AS kept

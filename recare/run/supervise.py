@@ -122,6 +122,7 @@ def _start(supervisor: _Supervisor) -> None:
         urls = Urls(supervisor.cluster.app_url(), supervisor.cluster.owner_url())
     database.check_server(urls)
     urls.export()
+    os.environ.setdefault("RECARE_PUBLIC_URL", address(options.host, options.port).rstrip("/"))
     database.load_django()
     state = database.schema()
     if state.applied == 0:
