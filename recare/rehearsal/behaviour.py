@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import struct
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -252,13 +251,13 @@ class Behaviour:
     def _draw(self, key: str, purpose: str) -> float:
         """Return a number in (0, 1) that depends on seed, key and purpose alone."""
         digest = blake2b(f"{self.seed}|{key}|{purpose}".encode(), digest_size=8).digest()
-        return (struct.unpack("<Q", digest)[0] + 0.5) / 2**64
+        return (int.from_bytes(digest, "little") + 0.5) / 2**64
 
     def _hazard(self, person: Person) -> float:
         """Return the patient's own hazard a day before season: the band's, times a gamma-like factor with mean 1."""
         shape = self.rates.frailty_shape.value
         chance = self.rates.unprompted_return_90d.value[band(person.last_visit, self.start)]
-        mean = shape * ((1 - chance) ** (-1 / shape) - 1) / 90  # so that the band as a whole returns at ``chance``
+        mean = shape * (math.pow(1 - chance, -1 / shape) - 1) / 90  # so that the band as a whole returns at ``chance``
         return max(1e-12, mean * _gamma_quantile(shape, self._draw(person.key, "frailty")))
 
     def _ratio(self, person: Person, contact: Contact) -> float:

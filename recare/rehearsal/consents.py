@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, date, datetime, time
-from typing import Final
+from typing import Final, Literal
 
 from recare.base import db
 from recare.consent import ledger
@@ -37,17 +37,17 @@ def file_forms(practice_id: int, seed: int, now: datetime) -> int:
     shares = rates().signed_consent.value
     events = []
     for patient, point, kind, last_visit, key in db.tuples(_SIGNED, practice=practice_id):
-        channel = "sms" if kind == "phone" else "email"
+        channel: Literal["sms", "email"] = "sms" if kind == "phone" else "email"
         if _chance(seed, key, channel) < shares[channel]:
             events.append(_event(patient, point, channel, last_visit))
     ledger.append(practice_id, events, now)
     return len(events)
 
 
-def _event(patient_id: int, point_id: int, channel: str, last_visit: date) -> NewEvent:
+def _event(patient_id: int, point_id: int, channel: Literal["sms", "email"], last_visit: date) -> NewEvent:
     text = _SMS_TEXT if channel == "sms" else _EMAIL_TEXT
     return NewEvent(
-        contact_point_id=point_id, channel=channel, type="granted", method="paper", level=3,  # type: ignore[arg-type]
+        contact_point_id=point_id, channel=channel, type="granted", method="paper", level=3,
         effective_at=datetime.combine(last_visit, time(15), UTC), person_id=patient_id, classes="ARP", seller_named=True,
         exact_text=text, text_version="intake-2022", language="en", signature="paper", not_condition_of_purchase=True,
         frequency_disclosed=True, msg_rates_disclosed=True, evidence_ref=f"scan:intake-{patient_id}-{last_visit:%Y%m%d}",

@@ -36,7 +36,9 @@ def prepare(*, live: bool, rehearse: bool, now: datetime, say: Say) -> list[str]
     """Make the demo practice unless it is there, and return what to tell whoever started it. Can be cut off and called again."""
     place = make(SLUG, now, say, live=live, patients=_PATIENTS)
     if place.clock_at is not None and live:
-        say("This data folder holds a rehearsal whose clock is virtual; for a live demo set RECARE_HOME to an empty folder.")
+        say(
+            "This data folder holds a rehearsal whose clock is virtual; for a live demo set RECARE_HOME to an empty folder."
+        )
     if rehearse and place.clock_at is not None:
         play_all(place, say)
     lines = [f"Sign in as {EMAIL} with the password {_password()}"]
