@@ -105,7 +105,8 @@ def fill(slug: str, count: int, channel: str, draft: Any = None) -> int:
         if draft is not None:
             version = templates.save_version(practice.id, draft, "bench", NOW).id
             templates.approve(practice.id, version, "bench", NOW)
-        fast(practice.id, PEOPLE, count, channel, version)
+    fast(practice.id, PEOPLE, count, channel, version)
+    with db.scope(practice.id):
         db.run(
             "INSERT INTO sender (practice_id, channel, provider, address, registered, use_cases) VALUES (%(p)s, %(c)s, 'sandbox', %(a)s, "
             "true, '{R}')",
@@ -126,11 +127,12 @@ def fast(practice_id: int, script: str, count: int, channel: str, version: int =
     }  # fmt: skip
     import re
 
-    for statement in script.split(";\n"):
-        if statement.strip():
+    for statement in filter(str.strip, script.split(";\n")):
+        with db.scope(practice_id):
             sql = re.sub(r"\b(VERSION|CHANNEL|KIND|LABEL|NOW|TEXT|HTML)\b", lambda m: words[m.group()], statement)
             sql = re.sub(r"\bP\b", str(practice_id), re.sub(r"\bN\b", str(count), sql))
             db.run(sql)
+        analyze()
 
 
 def analyze() -> None:
@@ -175,8 +177,7 @@ def sandbox(count: int, dispatchers: int) -> None:
     from recare.messages import send
 
     practice_id = fill("sandbox", count + 1, "sms")
-    with db.scope(practice_id):
-        fast(practice_id, MESSAGES, count, "sms")
+    fast(practice_id, MESSAGES, count, "sms")
     send.send_batch(practice_id, NOW, 1, "warm")  # rule packs and zone tables are read once a process
     connection.close()
     analyze()
@@ -308,8 +309,8 @@ def whole_way(port: int, count: int) -> None:
     from recare.messages import send, senders
 
     practice_id = fill("smtp", count + 1, "email")
+    fast(practice_id, MESSAGES, count, "email")
     with db.scope(practice_id):
-        fast(practice_id, MESSAGES, count, "email")
         kept = senders.keep_settings({"host": "127.0.0.1", "port": port, "security": "none"})
         db.run("UPDATE sender SET provider = 'smtp', settings = %(s)s, auth_ok = true, baa_from = '2026-01-01' WHERE practice_id = %(p)s", s=kept, p=practice_id)  # fmt: skip
         db.run("UPDATE practice SET is_rehearsal = false WHERE id = %(p)s", p=practice_id)

@@ -92,7 +92,20 @@ def render_batch(practice_id: int, now: datetime, limit: int = 500) -> int:
 
 
 def _waiting(practice_id: int, now: datetime, limit: int) -> list[Touch]:
-    """Touches to write for, locked so that a second worker takes others."""
+    """Touches to write for, locked so that a second worker takes others.
+
+    Right after an import the planner has no statistics and would compare every touch with every message one by one; without nested loops
+    it hashes.
+    """
+    db.run("SET LOCAL enable_nestloop = off")
+    ids = db.values(
+        "SELECT t.id FROM touch t WHERE t.practice_id = %(practice)s AND t.verdict = 'send' AND t.decided_at > %(since)s "
+        "AND t.channel = ANY(%(channels)s) AND t.contact_point_id IS NOT NULL "
+        "AND NOT EXISTS (SELECT FROM message m WHERE m.practice_id = %(practice)s AND m.touch_id = t.id) "
+        "ORDER BY t.id LIMIT %(limit)s FOR NO KEY UPDATE OF t SKIP LOCKED",
+        practice=practice_id, channels=list(CHANNELS), limit=limit, since=now - LOOK_BACK,
+    )  # fmt: skip
+    db.run("SET LOCAL enable_nestloop = on")
     return db.rows(
         Touch,
         "SELECT t.id, t.patient_id, t.channel, t.message_class, t.decided_at, t.contact_point_id, t.template_version_id, t.offer, "
@@ -101,11 +114,8 @@ def _waiting(practice_id: int, now: datetime, limit: int) -> list[Touch]:
         "OR p.reassigned = 'no' AND coalesce(p.reassigned_checked_on >= (t.decided_at - %(queried)s)::date, false) AS number_is_fresh "
         "FROM touch t JOIN practice r ON r.id = t.practice_id "
         "JOIN contact_point p ON p.practice_id = t.practice_id AND p.id = t.contact_point_id "
-        "WHERE t.practice_id = %(practice)s AND t.verdict = 'send' AND t.decided_at > %(since)s AND t.channel = ANY(%(channels)s) "
-        "AND NOT EXISTS (SELECT FROM message m WHERE m.practice_id = t.practice_id AND m.touch_id = t.id) "
-        "ORDER BY t.id LIMIT %(limit)s FOR NO KEY UPDATE OF t SKIP LOCKED",
-        practice=practice_id, channels=list(CHANNELS), limit=limit, since=now - LOOK_BACK,
-        confirmed=CONFIRMED_WITHIN, queried=QUERIED_WITHIN,
+        "WHERE t.practice_id = %(practice)s AND t.id = ANY(%(ids)s::bigint[]) ORDER BY t.id",
+        practice=practice_id, ids=ids, confirmed=CONFIRMED_WITHIN, queried=QUERIED_WITHIN,
     )  # fmt: skip
 
 

@@ -43,10 +43,10 @@ def outbox_number() -> int:
     return int(db.value("SELECT count(*) FROM message"))
 
 
-def event(message: int, kind: str, code: str = "", event_id: str = "", at: datetime = NOW) -> DeliveryEvent:
+def event(message: int, kind: deliveries.Kind, code: str = "", event_id: str = "", at: datetime = NOW) -> DeliveryEvent:
     return DeliveryEvent(
         "recording", event_id or f"{message}:{kind}:{code}:{at}", kind, at, message_id=message, code=code
-    )  # type: ignore[arg-type]
+    )
 
 
 def point(case: outbox.Case, message: int, column: str) -> Any:
