@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from recare.base import db
-from recare.campaigns import closing, versions
+from recare.campaigns import closing, review, versions
 from recare.campaigns import material as materials
 from recare.campaigns.contexts import Reader
 from recare.campaigns.ladder import Due, Heard, Move, Touch, Walker, review_key
@@ -99,11 +99,8 @@ def _heard(practice_id: int, due: Sequence[Due]) -> Heard:
         "WHERE t.practice_id = %(practice)s AND t.enrolment_id = ANY(%(ids)s::bigint[]) AND m.clicked_at IS NOT NULL",
         practice=practice_id, ids=[enrolment.id for enrolment in due],
     )  # fmt: skip
-    cleared = db.tuples(
-        "SELECT once_key, detail -> 'codes' FROM task WHERE practice_id = %(practice)s AND once_key = ANY(%(keys)s) AND outcome = 'approved'",
-        practice=practice_id, keys=[review_key(enrolment.id, enrolment.step) for enrolment in due],
-    )  # fmt: skip
-    return Heard(frozenset(clicked), {key: frozenset(codes) for key, codes in cleared})
+    cleared = review.cleared(practice_id, [(enrolment.id, enrolment.step) for enrolment in due])
+    return Heard(frozenset(clicked), {review_key(*step): codes for step, codes in cleared.items()})
 
 
 def _write(practice_id: int, moves: Sequence[Move], now: datetime) -> None:

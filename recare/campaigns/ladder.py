@@ -201,11 +201,12 @@ class Walker:
             raise GateBrokenError(next(r.detail for r in decision.reasons if r.code == "GATE_ERROR"))
         if any(_ends(reason) for reason in tried.reasons):
             return "stop"
-        if decision.verdict == "allow" or (decision.verdict == "review" and tried.codes <= cleared):
+        left = decision.without(cleared)
+        if left.allowed:
             return "send"
-        if decision.verdict == "delay":
+        if left.verdict == "delay":
             return "wait"
-        return "review" if decision.verdict == "review" else "skip"
+        return "review" if left.verdict == "review" else "skip"
 
     def _nothing_fits(self, due: Due, number: int, attempt: int, tries: list[_Try]) -> Touch:
         """No channel may be used now. What only the practice or a person can settle waits for them; the rest skips the step."""
@@ -242,6 +243,7 @@ class Walker:
         elif verdict == "review":
             touch.until = until
         if verdict == "send":
+            touch.reasons.append(_allowed(tried))
             self._count(due, touch, tried)
         return touch
 
@@ -375,6 +377,13 @@ _ADDRESS: Final = {
 
 def _own(code: str, rule: str, words: str, channel: str) -> dict[str, Any]:
     return {"code": code, "rule": rule, "verdict": "skip", "pack": "", "detail": "", "channel": channel, "words": words}
+
+
+def _allowed(tried: _Try) -> dict[str, Any]:
+    """What lets a contact go is kept like what would not: the rules that were read, by version (I1)."""
+    pack = tried.decision.pack if tried.decision else ""
+    words = "A person has cleared what was in doubt." if tried.reasons else "Every rule was asked and none objected."
+    return _own("ALLOWED", "ENG-01", words, tried.channel) | {"verdict": "allow", "pack": pack}
 
 
 def worded(decision: Decision, channel: str, tz: tzinfo) -> list[dict[str, Any]]:

@@ -180,8 +180,9 @@ class _Flight:
         seen = set()
         for touch in move.touches:
             for reason in touch.reasons:
-                self.words.setdefault(reason["code"], reason["words"])
-                seen.add(reason["code"])
+                if reason["verdict"] != "allow":
+                    self.words.setdefault(reason["code"], reason["words"])
+                    seen.add(reason["code"])
         self.codes.update(seen)
         last = move.touches[-1]
         if last.verdict in {"send", "wait"} or last.shares is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
 Verdict = Literal["allow", "delay", "review", "deny"]
@@ -38,6 +39,8 @@ class Decision:
     until: datetime | None = None
     reasons: tuple[Reason, ...] = ()
     pack: str = ""
+    cleared: tuple[Reason, ...] = ()
+    """What a named person has cleared; it no longer counts, but stays with the decision."""
 
     @property
     def allowed(self) -> bool:
@@ -46,6 +49,21 @@ class Decision:
     @property
     def codes(self) -> tuple[str, ...]:
         return tuple(reason.code for reason in self.reasons)
+
+    def without(self, cleared: Collection[str]) -> Decision:
+        """Return what is left once a named person has cleared these codes: only what asks for a person can be cleared, never a no."""
+        left = tuple(r for r in self.reasons if r.verdict != "review" or r.code not in cleared)
+        if len(left) == len(self.reasons):
+            return self
+        verdict: Verdict = max((r.verdict for r in left), key=STRICTNESS.__getitem__, default="allow")
+        waits = [r.until for r in left if r.until is not None]
+        return Decision(
+            verdict,
+            max(waits) if verdict == "delay" and waits else None,
+            left,
+            self.pack,
+            tuple(r for r in self.reasons if r not in left),
+        )
 
     @property
     def waits_for_practice(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from recare.base import db
-from recare.campaigns import contexts
+from recare.campaigns import contexts, review
 from recare.campaigns.contexts import Ask
 from recare.compliance.decision import Decision, Reason
 from recare.compliance.gates import decide
@@ -32,8 +32,31 @@ def ask(practice_id: int, messages: Sequence[Waiting], now: datetime) -> list[De
     paid_by = _remuneration(practice_id, {waiting.enrolment.version_id for waiting in known if waiting.enrolment})
     asks = [_ask(waiting, paid_by) for waiting in known]
     packs = load_packs()
-    decided = iter([decide(context, packs, now) for context in contexts.load(practice_id, asks, now)])
+    answers = [decide(context, packs, now) for context in contexts.load(practice_id, asks, now)]
+    decided = iter(_with_clearances(practice_id, known, answers))
     return [_NOBODY if waiting.message.patient_id is None else next(decided) for waiting in messages]
+
+
+def _with_clearances(practice_id: int, messages: Sequence[Waiting], decisions: list[Decision]) -> list[Decision]:
+    """Take away what a person has cleared for the very step a message belongs to, as planning did (campaigns/review.py)."""
+    asked = [
+        waiting.message for waiting, decision in zip(messages, decisions, strict=True) if decision.verdict == "review"
+    ]
+    touches = [message.touch_id for message in asked if message.touch_id and message.enrolment_id]
+    if not touches:
+        return decisions
+    steps = {
+        touch: (enrolment, step)
+        for touch, enrolment, step in db.tuples(
+            "SELECT id, enrolment_id, step FROM touch WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[])",
+            practice=practice_id, ids=touches,
+        )
+    }  # fmt: skip
+    cleared = review.cleared(practice_id, set(steps.values()))
+    return [
+        decision.without(cleared.get(steps.get(waiting.message.touch_id or 0, (0, 0)), ()))
+        for waiting, decision in zip(messages, decisions, strict=True)
+    ]
 
 
 def _ask(waiting: Waiting, paid_by: dict[int, Any]) -> Ask:

@@ -136,7 +136,12 @@ def outbox(request: StaffRequest) -> HttpResponse:
     found = _lines(request.practice.id, state, int(before) if before else None)
     counts = _open_counts(request.practice.id)
     shown = [
-        Shown(line, dict(CHANNELS)[line.channel], BADGES.get(line.state, ""), said(line.reasons, request.practice.zone))
+        Shown(
+            line,
+            dict(CHANNELS)[line.channel],
+            BADGES.get(line.state, ""),
+            said(pages_why.against(line.reasons), request.practice.zone),
+        )
         for line in found[:PAGE]
     ]
     older = f"?state={state}&before={found[PAGE - 1].id}" if len(found) > PAGE else ""
@@ -160,7 +165,7 @@ def message(request: StaffRequest, message_id: int) -> HttpResponse:
     state = "held" if found.state == "queued" and found.held_at and not found.answers_event_id else found.state
     context = {
         "message": found, "state": state, "badge": BADGES.get(state, ""), "meaning": MEANINGS[state], "channel": dict(CHANNELS)[found.channel],
-        "reasons": said(found.reasons, request.practice.zone), "decided": said(found.touch_reasons, request.practice.zone),
+        "reasons": said(pages_why.against(found.reasons), request.practice.zone), "decided": said(found.touch_reasons, request.practice.zone),
         "packs": pages_why.packs([*found.touch_reasons, *found.reasons]), "rules": pages_why.rules([*found.touch_reasons, *found.reasons]),
         "entries": pages_why.timeline(request.practice.id, found), "text": pages_why.without_tokens(found.body_text), "cost": found.cost_micros / 10_000, "may_settle": request.role in SETTLERS,
     }  # fmt: skip

@@ -132,6 +132,11 @@ def packs(reasons: Iterable[dict[str, Any]]) -> list[str]:
     return sorted({str(reason["pack"]) for reason in reasons if reason.get("pack")})
 
 
+def against(reasons: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the reasons that stopped or delayed a message, without what let it go and what a person cleared."""
+    return [reason for reason in reasons if reason.get("verdict") != "allow" and not reason.get("cleared")]
+
+
 def rules(reasons: Iterable[dict[str, Any]]) -> list[str]:
     """Return the ids of the rules that reasons name."""
     return sorted({str(reason["rule"]) for reason in reasons if reason.get("rule")})

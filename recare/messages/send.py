@@ -102,7 +102,8 @@ def _ruling(waiting: Waiting, decision: Decision, sender: Sender) -> Ruling | No
     reasons = [as_data(reason) for reason in decision.reasons]
     if decision.allowed:
         allowed = {"code": "ALLOWED", "rule": "ENG-02", "verdict": "allow", "pack": decision.pack}
-        return Ruling(waiting, "sending", [allowed], sender_id=sender.id)
+        cleared = [as_data(reason) | {"cleared": True} for reason in decision.cleared]
+        return Ruling(waiting, "sending", [allowed, *cleared], sender_id=sender.id)
     if decision.verdict == "delay":
         late = decision.until is not None and decision.until >= waiting.message.not_after
         return Ruling(waiting, "expired" if late else "queued", reasons, not_before=decision.until)

@@ -123,12 +123,12 @@ def household(practice_id: int, key: str) -> int:
 
 
 def touches(practice_id: int) -> list[tuple[Any, ...]]:
-    """(enrolment, step, attempt, channel, verdict, codes) of every touch, in order."""
+    """(enrolment, step, attempt, channel, verdict, codes of what stood against it) of every touch, in order."""
     rows = db.tuples(
         "SELECT enrolment_id, step, attempt, channel, verdict, reasons FROM touch WHERE practice_id = %(p)s ORDER BY id",
         p=practice_id,
     )
-    return [(*row[:5], sorted({reason["code"] for reason in row[5]})) for row in rows]
+    return [(*row[:5], sorted({reason["code"] for reason in row[5]} - {"ALLOWED"})) for row in rows]
 
 
 def state(practice_id: int, enrolment_id: int) -> tuple[Any, ...]:

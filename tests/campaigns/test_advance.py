@@ -74,11 +74,12 @@ def test_a_step_without_consent_falls_back_and_keeps_the_reasons_of_both_channel
     advance.advance_batch(practice.id, NOW)
     (touch,) = build.touches(practice.id)
     assert touch[3:] == ("email", "send", ["NO_CONSENT_SMS"])
-    (reason,) = db.value("SELECT reasons FROM touch WHERE practice_id = %(p)s", p=practice.id)
+    reason, allowed = db.value("SELECT reasons FROM touch WHERE practice_id = %(p)s", p=practice.id)
     assert reason["rule"] == "CON-01"
     assert reason["channel"] == "sms"
     assert reason["pack"]
     assert reason["words"]
+    assert (allowed["code"], allowed["channel"], bool(allowed["pack"])) == ("ALLOWED", "email", True)
 
 
 def test_a_patient_nobody_may_write_to_is_let_go_with_the_reason_of_every_step(practice: Practice) -> None:

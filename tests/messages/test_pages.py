@@ -233,9 +233,13 @@ def test_a_message_says_why_it_was_sent_and_keeps_the_patients_links_to_the_pati
         body_text=f"See you: {link}",
         body_html=f"<p>See you <a href='{link}'>here</a></p>",
     )
+    allowed = {"code": "ALLOWED", "rule": "ENG-01", "verdict": "allow", "pack": "us 2027-01 / IL 3", "words": "Every rule was asked and none objected."}  # fmt: skip
+    db.run("UPDATE touch SET reasons = %(r)s WHERE practice_id = %(p)s", r=db.json([allowed]), p=practice.id)
     auditor = as_role("auditor")
     page = auditor.get(f"/messages/{sent}/").content.decode()
     assert "Win back" in page
+    assert "us 2027-01 / IL 3" in page
+    assert "What stopped or delayed it" not in page
     assert "none objected" in page
     assert link not in page
     frame = auditor.get(f"/messages/{sent}/html/")

@@ -13,6 +13,7 @@ from recare.base import db
 from recare.channels.outgoing import Result
 from recare.messages import outbox as states_of
 from recare.messages import send, senders, settle
+from tests import factories
 from tests.messages import outbox, recording
 from tests.messages.outbox import NOW
 
@@ -265,3 +266,61 @@ def test_a_claim_asks_the_database_as_often_for_three_as_for_one(case: outbox.Ca
         return len(seen)
 
     assert queries(1) == queries(3)
+
+
+def approve(case: outbox.Case, message_id: int, codes: list[str], step: int = 0) -> None:
+    """A person has looked at this step and said yes, as campaigns/review.py writes it."""
+    enrolment = db.value("SELECT enrolment_id FROM message WHERE practice_id = %(p)s AND id = %(m)s", p=case.practice_id, m=message_id)  # fmt: skip
+    factories.insert(
+        "task", practice_id=case.practice_id, kind="contact_review", urgency=5, subject_table="enrolment", subject_id=enrolment,
+        once_key=f"contact_review:{enrolment}:{step}", detail=db.json({"codes": codes, "step": step}), created_at=NOW, done_at=NOW,
+        done_by="dana@example.com", outcome="approved",
+    )  # fmt: skip
+
+
+def ageless(case: outbox.Case, message_id: int) -> None:
+    db.run(
+        "UPDATE patient SET birthdate = NULL WHERE practice_id = %(p)s AND id = (SELECT patient_id FROM message WHERE practice_id = %(p)s AND id = %(m)s)",
+        p=case.practice_id, m=message_id,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("codes", "step", "state"),
+    [(["AGE_UNKNOWN"], 0, "sent"), (["RND_NEEDED"], 0, "withheld"), (["AGE_UNKNOWN"], 1, "withheld"), ([], 0, "withheld")],
+)  # fmt: skip
+def test_eng_02_the_claim_honours_what_a_person_cleared_for_this_step_and_nothing_else(
+    case: outbox.Case, codes: list[str], step: int, state: str
+) -> None:
+    message = outbox.make_message(case)
+    ageless(case, message)
+    approve(case, message, codes, step)
+    go(case)
+    assert outbox.message(case.practice_id, message).state == state
+
+
+def test_eng_02_a_persons_yes_never_clears_a_no(case: outbox.Case) -> None:
+    message = outbox.make_message(case, point={"sms_out_at": NOW - timedelta(days=1)})
+    ageless(case, message)
+    approve(case, message, ["AGE_UNKNOWN", "OPTED_OUT"])
+    go(case)
+    assert outbox.message(case.practice_id, message).state == "withheld"
+
+
+def test_eng_02_what_a_person_cleared_still_waits_for_its_hours(case: outbox.Case) -> None:
+    message = outbox.make_message(case)
+    ageless(case, message)
+    approve(case, message, ["AGE_UNKNOWN"])
+    go(case, now=NOW + timedelta(hours=12))
+    row = outbox.message(case.practice_id, message)
+    assert (row.state, row.not_before) == ("queued", NOW + timedelta(hours=23))
+
+
+def test_the_allowed_row_names_the_rules_that_were_read_and_what_a_person_cleared(case: outbox.Case) -> None:
+    message = outbox.make_message(case)
+    ageless(case, message)
+    approve(case, message, ["AGE_UNKNOWN"])
+    go(case)
+    allowed, cleared = outbox.message(case.practice_id, message).reasons
+    assert (allowed["code"], bool(allowed["pack"])) == ("ALLOWED", True)
+    assert (cleared["code"], cleared["cleared"]) == ("AGE_UNKNOWN", True)
