@@ -15,7 +15,8 @@ from recare.practices import practice as practices
 from recare.practices import staff
 from recare.practices.practice import Practice
 from tests.inbox import people
-from tests.inbox.people import Case, Person
+from tests.inbox.people import Person
+from tests.messages.outbox import Case
 
 SignIn = Callable[..., Client]
 
@@ -140,7 +141,7 @@ def test_NUM_01_a_wrong_number_rests_and_somebody_looks_for_the_right_one(  # no
     person = says(case, "I have no idea what this is?", now)
     decide(sign_in(), person, "wrong_number")
     assert people.point(person)["wrong_number_at"] is not None
-    assert people.tasks(case.practice_id) == [("fix_contact", 6)]
+    assert people.tasks(case.practice_id) == [("contact_update", 6)]
 
 
 def test_D28_an_unhappy_patient_is_handed_to_the_owner_and_the_household_rests(  # noqa: N802
