@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from django.test import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from recare.practices.practice import Practice
 
@@ -70,3 +71,21 @@ def committed(django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
 def committed_practice(committed: None) -> Practice:
     """A fresh practice that is really there for every connection; open a scope yourself."""
     return new_practice()
+
+
+SignIn = Callable[[str], Client]
+
+
+@pytest.fixture
+def as_role(practice: Practice, now: datetime) -> SignIn:
+    """Sign somebody new in for the test's practice, in the role that is asked for."""
+
+    def sign_in(role: str) -> Client:
+        from recare.practices import staff
+
+        email, client = f"{role}-{practice.slug}@example.com", Client()
+        staff.create_user(email, "correct horse battery", role, practice.slug, now)
+        client.post("/sign-in/", {"email": email, "password": "correct horse battery"})
+        return client
+
+    return sign_in

@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
-from pytest_django.fixtures import Settings
 
 from recare.base import db
 from recare.campaigns import campaign, offers, playbook
-from recare.practices import staff
 from recare.practices.practice import Practice
 from recare.segments import segment
 from tests.campaigns import build
 from tests.campaigns.build import NOW
-
-SignIn = Callable[[str], Client]
-
-
-@pytest.fixture
-def as_role(practice: Practice, now: datetime, settings: Settings) -> SignIn:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
-
-    def sign_in(role: str) -> Client:
-        email, client = f"{role}-{practice.slug}@example.com", Client()
-        staff.create_user(email, "correct horse battery", role, practice.slug, now)
-        client.post("/sign-in/", {"email": email, "password": "correct horse battery"})
-        return client
-
-    return sign_in
+from tests.conftest import SignIn
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,20 +12,18 @@ from aiosmtpd.controller import Controller
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django.fixtures import Settings
 
 from recare.base import db
 from recare.campaigns import campaign, playbook
 from recare.messages import senders, templates
 from recare.messages.templates import Draft
-from recare.practices import staff
 from recare.practices.practice import Practice
 from recare.segments import segment
 from tests.campaigns import build
+from tests.conftest import SignIn
 from tests.messages import outbox
 from tests.messages.outbox import NOW
 
-SignIn = Callable[[str], Client]
 GOOD = (
     "{{ practice_name }}: Hi {{ greeting_name | name | default: 'there' }}, it's been a while. Book: {{ book_link }} or "
     "{{ practice_phone }}. Reply STOP to opt out."
@@ -40,19 +37,6 @@ EDITOR = "/templates/winback_text/sms/en/"
 def practice(practice: Practice) -> Practice:
     db.run("UPDATE practice SET clock_at = %(now)s WHERE id = %(p)s", now=NOW, p=practice.id)
     return practice
-
-
-@pytest.fixture
-def as_role(practice: Practice, now: datetime, settings: Settings) -> SignIn:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
-
-    def sign_in(role: str) -> Client:
-        email, client = f"{role}-{practice.slug}@example.com", Client()
-        staff.create_user(email, "correct horse battery", role, practice.slug, now)
-        client.post("/sign-in/", {"email": email, "password": "correct horse battery"})
-        return client
-
-    return sign_in
 
 
 def newest(practice: Practice) -> Any:

@@ -1,31 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 import pytest
 from django.test import Client
 
 from recare.base import db
-from recare.practices import staff
 from recare.practices.practice import Practice, get
+from tests.conftest import SignIn
 
 GOOD = {
     "name": "Maple Dental", "legal_name": "Maple Dental, P.C.", "phone": "(630) 555-0177", "email": "desk@example.com",
     "street": "1 Elm St", "city": "Lindenfield", "state": "il", "zip": "60540", "tz": "America/Chicago",
 }  # fmt: skip
-SignIn = Callable[[str], Client]
-
-
-@pytest.fixture
-def as_role(practice: Practice, now: datetime) -> SignIn:
-    def sign_in(role: str) -> Client:
-        email, client = f"{role}-{practice.slug}@example.com", Client()
-        staff.create_user(email, "correct horse battery", role, practice.slug, now)
-        client.post("/sign-in/", {"email": email, "password": "correct horse battery"})
-        return client
-
-    return sign_in
 
 
 def test_the_owner_changes_the_practice_and_the_trail_says_which_fields(practice: Practice, as_role: SignIn) -> None:

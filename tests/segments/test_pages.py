@@ -1,33 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 import yaml
-from django.test import Client
 
 from recare.base import db
-from recare.practices import staff
 from recare.practices.practice import Practice
 from recare.segments import bands, facts, listing, predicate, reach, segment
 from recare.segments.forms import UnreadableError, read, written
+from tests.conftest import SignIn
 from tests.factories import make_patient, make_point, make_visit
 
-SignIn = Callable[[str], Client]
 TEXT = "all:\n  - contactable: {is: true}\n  - last_visit: {before: 12 months ago}\n"
 BANDS = bands.get()
-
-
-@pytest.fixture
-def as_role(practice: Practice, now: datetime) -> SignIn:
-    def sign_in(role: str) -> Client:
-        email, client = f"{role}-{practice.slug}@example.com", Client()
-        staff.create_user(email, "correct horse battery", role, practice.slug, now)
-        client.post("/sign-in/", {"email": email, "password": "correct horse battery"})
-        return client
-
-    return sign_in
 
 
 def _lapsed(practice: Practice, count: int = 1) -> list[int]:
