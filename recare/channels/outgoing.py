@@ -67,6 +67,10 @@ class Transport(Protocol):
         """Ask what became of a message: accepted, refused (the provider never got it) or unknown (it cannot tell)."""
         ...
 
+    def suppressed(self) -> frozenset[str] | None:
+        """Return the addresses this provider refuses to write to, or None when it keeps no list. Raises OSError when it cannot be asked."""
+        ...
+
     def close(self) -> None:
         """Hang up."""
         ...

@@ -15,7 +15,7 @@ from recare.bookings import book, chart
 from recare.calls import worklist
 from recare.campaigns import advance
 from recare.inbox import apply
-from recare.messages import render, send, settle
+from recare.messages import reconcile, render, send, settle
 from recare.reports import outcomes
 from recare.segments import facts, listing
 
@@ -46,6 +46,7 @@ STAGES: Final = (
     Stage("calls", worklist.open_batch),
     Stage("send", send.send_batch),
     Stage("settle", settle.settle_batch, again=False),
+    Stage("suppression lists", reconcile.reconcile_batch, again=False),
     Stage("outcomes", outcomes.record_batch, again=False),
 )
 

@@ -59,6 +59,10 @@ class Recorder:
         known = recorded(self._file)[our_id]
         return Result("accepted", ref=f"rec-{our_id}") if known else Result("refused", code="not_found")
 
+    def suppressed(self) -> frozenset[str] | None:
+        kept = self._file.with_name(f"{self._file.name}.suppressed")
+        return frozenset(kept.read_text().split()) if kept.exists() else None
+
     def close(self) -> None:
         """Nothing is open."""
 

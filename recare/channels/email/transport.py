@@ -85,6 +85,10 @@ class Email:
         """SMTP has no such question; a person looks into the mail server's log."""
         return Result("unknown")
 
+    def suppressed(self) -> frozenset[str] | None:
+        """A mail server keeps no such list: it bounces, and the bounce is read."""
+        return None
+
     def close(self) -> None:
         """Say goodbye when the connection still stands."""
         if self._smtp is not None:

@@ -43,6 +43,10 @@ class Sandbox:
             )  # fmt: skip
         return Result("refused", code="not_found") if number is None else Result("accepted", ref=f"sandbox-{number}")
 
+    def suppressed(self) -> frozenset[str] | None:
+        """A provider that reaches nobody keeps no list of whom it must not reach."""
+        return None
+
     def close(self) -> None:
         """Nothing is open."""
 
