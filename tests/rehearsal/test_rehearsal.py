@@ -93,7 +93,9 @@ def test_every_message_has_a_decision_with_its_consent_and_reasons_for_every_sil
             "SELECT m.id FROM message m JOIN touch t ON t.practice_id = m.practice_id AND t.id = m.touch_id "
             "WHERE t.verdict <> 'send' OR t.consent_event_id IS NULL"
         )
-        assert not db.values("SELECT id FROM touch WHERE verdict IN ('skip', 'stop', 'wait', 'review') AND reasons = '[]'")
+        assert not db.values(
+            "SELECT id FROM touch WHERE verdict IN ('skip', 'stop', 'wait', 'review') AND reasons = '[]'"
+        )
 
 
 def test_a_rehearsal_that_is_cut_goes_on_as_if_it_had_not_been(fortnight: tuple[Practice, progress.Run]) -> None:
