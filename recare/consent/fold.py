@@ -83,7 +83,9 @@ def fold(lines: Iterable[Line]) -> State:
     by_channel = {channel: _channel(standing, channel) for channel in CHANNELS}
     grants = [grant for _, grant in by_channel.values() if grant]
     stops = [stop for stop, _ in by_channel.values() if stop]
-    best = max(grants, key=lambda line: (line.level, line.effective_at, line.seq), default=None)
+    best = next(
+        iter(grants), None
+    )  # what a message cites: the grant for texts or e-mail comes before the one for calls
     latest = max(stops, key=lambda line: (line.effective_at, line.seq), default=None)
     levels = {f"{channel}_level": grant.level if grant else 0 for channel, (_, grant) in by_channel.items()}
     outs = {f"{channel}_out_at": stop.effective_at if stop else None for channel, (stop, _) in by_channel.items()}

@@ -12,7 +12,7 @@ CREATE TABLE contact_point (
     sms_level smallint NOT NULL DEFAULT 0 CHECK (sms_level BETWEEN 0 AND 3),
     email_level smallint NOT NULL DEFAULT 0 CHECK (email_level BETWEEN 0 AND 3),
     call_level smallint NOT NULL DEFAULT 0 CHECK (call_level BETWEEN 0 AND 3),
-    consent_event_id bigint,           -- the event that the highest level rests on
+    consent_event_id bigint,           -- the grant that messages rest on (of texts or e-mail; else of calls)
     sms_out_at timestamptz,
     email_out_at timestamptz,
     call_out_at timestamptz,
