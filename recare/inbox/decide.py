@@ -63,7 +63,7 @@ def wrong_number(practice_id: int, task_id: int, actor: str, now: datetime) -> b
     else:
         revoke.wrong_number(practice_id, found.point_id, "front_desk", actor, evidence, now)
     open_task(
-        practice_id, "fix_contact", 6, now, once_key=f"fix_contact:inbound:{found.event_id}", patient_id=found.patient_id,
+        practice_id, "contact_update", 6, now, once_key=f"contact_update:inbound:{found.event_id}", patient_id=found.patient_id,
         contact_point_id=found.point_id, subject_table="contact_point", subject_id=found.point_id, detail={"why": "wrong number"},
     )  # fmt: skip
     return True
