@@ -48,6 +48,10 @@ DEBUG = False
 ALLOWED_HOSTS = [unquote(urlsplit(PUBLIC_URL).hostname or ""), "127.0.0.1", "localhost", "[::1]", "testserver"]
 ALLOWED_HOSTS += [host for host in os.environ.get("RECARE_HOSTS", "").split(",") if host]
 HTTPS = PUBLIC_URL.startswith("https://")
+# TLS ends at a proxy in front of us, which must set these two headers itself and drop what a visitor sends (docs/operate/install.md).
+PROXIES = int(os.environ.get("RECARE_PROXIES", "1" if HTTPS else "0"))
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXIES else None
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if HTTPS else []
 
 INSTALLED_APPS = [
     "django.contrib.contenttypes",

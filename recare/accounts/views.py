@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from recare.accounts import attempts
 from recare.base import audit, db
+from recare.base.visitor import address_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -40,7 +41,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/sign_in.html", {"form": SignInForm(), "next": request.GET.get("next", "")})
     form, now = SignInForm(request.POST), datetime.now(UTC)
     if form.is_valid():
-        account, address = attempts.keys(form.cleaned_data["email"], request.META.get("REMOTE_ADDR", ""))
+        account, address = attempts.keys(form.cleaned_data["email"], address_of(request))
         if attempts.blocked(account, address, now):
             form.add_error(None, "Too many tries. Wait a quarter of an hour, or ask the owner for a new password.")
         elif (

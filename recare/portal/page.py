@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from recare.accounts import attempts
 from recare.base import db, phones, tokens
+from recare.base.visitor import address_of
 from recare.messages import links
 from recare.portal.words import LANGUAGES, Language, language_of
 from recare.practices import practice as practices
@@ -165,7 +166,7 @@ def _closed(request: HttpRequest, token: str) -> HttpResponse:
     practice_id = db.value(route, hash=tokens.hash_token(token))
     if practice_id is not None:
         return _expired(request, practices.get(practice_id))
-    now, (key, _) = datetime.now(UTC), attempts.keys(f"link guess|{request.META.get('REMOTE_ADDR', '')}", "")
+    now, (key, _) = datetime.now(UTC), attempts.keys(f"link guess|{address_of(request)}", "")
     if attempts.blocked(b"", key, now):
         return sorry(request, "many", 429)
     attempts.failed([key], now)
