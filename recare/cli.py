@@ -41,7 +41,12 @@ def _database() -> Iterator[Urls]:
     with database.opened(postgres.default_home()) as urls:
         database.load_django()
         database.check_schema(database.schema())
-        yield urls
+        from recare.practices.practice import NoPracticeError
+
+        try:
+            yield urls
+        except NoPracticeError as error:
+            raise CannotStartError(str(error)) from error
 
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -140,15 +145,34 @@ def audit() -> None:
 
 
 @audit.command("verify")
-def audit_verify() -> None:
-    """Check the chain of the audit trail; names the first broken entry."""
-    with _database():
-        from recare.base.audit import verify
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def audit_verify(file: Path | None) -> None:
+    """Check every chain of the audit trail and the consent ledger; with FILE, an evidence pack, without any database.
 
-        problem = verify()
-    if problem:
-        raise CannotStartError(problem)
-    click.echo("The audit trail is whole.")
+    Exit code 1 names the first broken entry.
+    """
+    if file is not None:
+        _verify_pack(file)
+        return
+    with _database():
+        from recare.run.verify import verify_all
+
+        problems = verify_all()
+    if problems:
+        raise CannotStartError(" ".join(problems))
+    click.echo("The audit trail and the consent ledger are whole.")
+
+
+def _verify_pack(file: Path) -> None:
+    from recare.reports.evidence_check import check_file
+
+    try:
+        found = check_file(file)
+    except ValueError as error:
+        raise CannotStartError(str(error)) from None
+    if found.problems:
+        raise CannotStartError(" ".join(found.problems))
+    click.echo(f"{file.name}: {found.records} records, nothing was changed. SHA-256 {found.sha256}")
 
 
 @cli.command()
@@ -175,5 +199,8 @@ def createuser(email: str, practice: str, role: str, password: str) -> None:
     with _database():
         from recare.practices.staff import create_user
 
-        create_user(email=email, password=password, role=role, practice=practice, now=datetime.now(UTC))
+        try:
+            create_user(email=email, password=password, role=role, practice=practice, now=datetime.now(UTC))
+        except ValueError as error:
+            raise CannotStartError(str(error)) from error
     click.echo(f"{email} can sign in.")

@@ -15,7 +15,7 @@ from recare.bookings import book, chart
 from recare.calls import worklist
 from recare.campaigns import advance
 from recare.inbox import apply
-from recare.messages import reconcile, render, send, settle
+from recare.messages import reconcile, render, send, settle, tidy
 from recare.reports import outcomes
 from recare.segments import facts, listing
 
@@ -47,6 +47,7 @@ STAGES: Final = (
     Stage("send", send.send_batch),
     Stage("settle", settle.settle_batch, again=False),
     Stage("suppression lists", reconcile.reconcile_batch, again=False),
+    Stage("old texts", tidy.tidy_batch),
     Stage("outcomes", outcomes.record_batch, again=False),
 )
 

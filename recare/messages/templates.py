@@ -274,6 +274,14 @@ def approved(practice_id: int, slug: str, channel: str, language: str = "en") ->
     return found[0] if found else None
 
 
+def install_batch(practice_id: int, now: datetime) -> int:
+    """Give a practice that has no templates yet the shipped ones; return how many. Opens its own transaction."""
+    with db.scope(practice_id):
+        if db.value("SELECT EXISTS (SELECT FROM template WHERE practice_id = %(practice)s)", practice=practice_id):
+            return 0
+        return install_shipped(practice_id, now)
+
+
 def install_shipped(practice_id: int, now: datetime) -> int:
     """Save and approve every shipped template this practice does not have yet; return how many versions are new."""
     installed = 0

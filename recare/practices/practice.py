@@ -65,12 +65,16 @@ def by_slug(slug: str) -> Practice | None:
     return db.one(Practice, f"SELECT {_COLUMNS} FROM practice WHERE slug = %(slug)s", slug=slug)
 
 
+class NoPracticeError(LookupError):
+    """A sentence for whoever named a practice that is not there."""
+
+
 def named(slug: str) -> Practice:
-    """Return the practice called ``slug``. Raises LookupError with a sentence that lists the ones there are."""
+    """Return the practice called ``slug``. Raises NoPracticeError with a sentence that lists the ones there are."""
     found = by_slug(slug)
     if found is None:
         known = ", ".join(db.values("SELECT slug FROM practice ORDER BY slug LIMIT 20")) or "none yet"
-        raise LookupError(f"There is no practice '{slug}'. Known practices: {known}.")
+        raise NoPracticeError(f"There is no practice '{slug}'. Known practices: {known}.")
     return found
 
 

@@ -110,10 +110,3 @@ CREATE TABLE sender_route (
     practice_id bigint NOT NULL REFERENCES practice (id),
     PRIMARY KEY (channel, address, practice_id)
 );
-
--- Token bucket of one provider account, exact across hosts.
-CREATE TABLE rate_bucket (
-    key text PRIMARY KEY,
-    tokens double precision NOT NULL,
-    refilled_at timestamptz NOT NULL
-);

@@ -93,7 +93,7 @@ def remove_person(request: StaffRequest, membership_id: int) -> HttpResponse:
 
 
 @require_POST
-@staff("owner", "manager", "front_desk", "group_admin")
+@staff()
 def stop_switch(request: StaffRequest) -> HttpResponse:
     """Stop all sending of this practice, or allow it again (owner and manager only)."""
     if request.POST.get("on") == "yes":
