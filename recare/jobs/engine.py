@@ -15,7 +15,7 @@ from recare.bookings import book, chart
 from recare.calls import worklist
 from recare.campaigns import advance
 from recare.inbox import apply
-from recare.messages import reconcile, render, send, settle, tidy
+from recare.messages import reconcile, render, send, settle, templates, tidy
 from recare.reports import outcomes
 from recare.segments import facts, listing
 
@@ -35,6 +35,7 @@ class Stage:
 
 
 STAGES: Final = (
+    Stage("library", templates.install_batch, again=False),
     Stage("replies", apply.apply_batch),
     Stage("unread replies", apply.expire_reviews_batch),
     Stage("holds", book.expire_batch),

@@ -124,15 +124,15 @@ def in_lines(found: Proof) -> list[str]:
     lines = [
         f"Message {message.id}, {message.channel}, class {message.message_class}, handed over {found.local_time} ({found.sent_at.astimezone(UTC):%H:%M} UTC).",
         f"Campaign '{message.campaign}', version {message.version}, step {message.step}; template {message.template_slug or '-'}.",
-        f"National do-not-call list: {checked}. New owner of the number: {scrub.reassigned or 'not asked'}. "
-        f"Last confirmed: {scrub.last_confirmed_on or 'never'}.",
+        f"National do-not-call list: {checked}. New owner of the number: {scrub.reassigned or 'not asked'}.",
+        f"Number last confirmed: {scrub.last_confirmed_on or 'never'}.",
         f"Rule packs read: {', '.join(found.packs) or 'none'}. Rules: {', '.join(found.rules)}.",
     ]  # fmt: skip
     if consent is None:
         return [*lines, "Rests on no consent event: " + ("it answers the person's own words." if message.answers_event_id else "the level on file allowed it.")]  # fmt: skip
     return [
         *lines,
-        f"Rests on consent event {consent.event_id} (number {consent.seq} of the chain, {consent.hash.hex()}): {consent.type}, level "
-        f"C{consent.level}, {consent.method}, {consent.effective_at:%Y-%m-%d}; signed: {consent.signature or 'no'}; evidence: {consent.evidence_ref or 'none'}.",
+        f"Rests on consent event {consent.event_id} (number {consent.seq} of the chain, {consent.hash.hex()}): {consent.type}, level C{consent.level}, {consent.method}.",
+        f"Given {consent.effective_at:%Y-%m-%d}; signed: {consent.signature or 'no'}; evidence: {consent.evidence_ref or 'none'}.",
         f"Text shown ({consent.text_sha256[:16]}): {consent.exact_text or 'not kept'}",
     ]

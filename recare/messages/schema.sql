@@ -76,6 +76,7 @@ CREATE TABLE message (
     complained_at timestamptz,
     clicked_at timestamptz,
     replied_at timestamptz,
+    tidied_at timestamptz,                 -- the words gave way to their hash, six years after the last contact (I7)
     PRIMARY KEY (practice_id, id),
     UNIQUE (practice_id, touch_id),
     CHECK ((touch_id IS NULL) <> (answers_event_id IS NULL)),     -- no message without a decision or a person's own message
@@ -91,6 +92,7 @@ CREATE INDEX message_point ON message (practice_id, contact_point_id, sent_at);
 CREATE INDEX message_patient ON message (practice_id, patient_id, created_at);
 CREATE INDEX message_ref ON message (practice_id, provider, provider_ref) WHERE provider_ref <> '';
 SELECT guard_by_practice('message');
+CREATE INDEX message_age ON message USING brin (created_at);      -- rows come in the order of time: an index of a few pages
 
 CREATE INDEX contact_point_held ON contact_point (practice_id, id) WHERE held_at IS NOT NULL;          -- a claim leaves these queued
 
@@ -198,3 +200,10 @@ CREATE TABLE suppression_check (
 );
 CREATE INDEX suppression_check_last ON suppression_check (practice_id, sender_id, at);
 SELECT guard_by_practice('suppression_check');
+
+-- When a practice's old texts were last looked through (I7).
+CREATE TABLE message_tidy (
+    practice_id bigint PRIMARY KEY REFERENCES practice (id),
+    done_at timestamptz NOT NULL
+);
+SELECT guard_by_practice('message_tidy');

@@ -26,7 +26,7 @@ SHOWN = "I agree to get texts about visits from Maple Dental, P.C. at this numbe
 def texted(practice: Practice) -> int:
     """A patient who signed a form last year, and has just been texted by a campaign."""
     patient = build.person(practice.id, phone=PHONE, email="-", sms_level=0, call_level=0)
-    point = db.value("SELECT contact_point_id FROM patient_contact WHERE practice_id = %(p)s AND patient_id = %(a)s", p=practice.id, a=patient)  # fmt: skip
+    point: int = db.value("SELECT contact_point_id FROM patient_contact WHERE practice_id = %(p)s AND patient_id = %(a)s", p=practice.id, a=patient)  # fmt: skip
     signed = Evidence(
         "paper", "scan:17", exact_text=SHOWN, text_version="form 3", signature="Ada Example", seller_named=True,
         not_condition_of_purchase=True, person_id=patient, effective_at=NOW - timedelta(days=300),

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import transaction
 
 from recare.base import db
-from recare.consent import points
+from recare.consent import points, revoke
 from recare.messages import reconcile, send
+from tests import factories
 from tests.messages import outbox, recording
 from tests.messages.outbox import NOW
 
@@ -79,8 +81,6 @@ def test_i4_a_number_nobody_here_holds_is_refused_too_when_an_import_brings_it(c
 
 
 def test_i4_an_opt_out_the_provider_carried_and_does_not_list_alerts_once(case: outbox.Case, file: Path) -> None:
-    from recare.consent import revoke
-
     message = outbox.make_message(case)
     send.send_batch(case.practice_id, NOW)
     point = outbox.message(case.practice_id, message).contact_point_id
@@ -105,3 +105,32 @@ def test_i4_what_cannot_be_read_is_told_and_the_rest_still_counts(case: outbox.C
     assert [d["learned"] for d in differences(case)] == [1]
     kinds = db.values("SELECT kind FROM task WHERE practice_id = %(p)s ORDER BY id", p=case.practice_id)
     assert "suppression_unread" in kinds
+
+
+def test_i5_a_restored_backup_learns_from_the_provider_what_it_has_forgotten(case: outbox.Case, file: Path) -> None:
+    message = outbox.make_message(case)
+    point = outbox.message(case.practice_id, message).contact_point_id
+
+    with transaction.atomic():  # the backup was made before the STOP
+        revoke.revoke(case.practice_id, point, revoke.NUMBER, "sms_keyword", "patient", "STOP", "inbound:1", NOW)
+        transaction.set_rollback(True)
+    provider_lists(file, address_of(case, message))
+    reconcile.reconcile_batch(case.practice_id, NOW)
+    send.send_batch(case.practice_id, NOW)
+    assert outbox.message(case.practice_id, message).state == "withheld"
+
+
+def test_i5_who_stopped_stays_stopped_when_the_chart_is_emptied_and_imported_again(case: outbox.Case) -> None:
+    message = outbox.make_message(case)
+    point = outbox.message(case.practice_id, message).contact_point_id
+    address = address_of(case, message)
+    revoke.revoke(case.practice_id, point, revoke.NUMBER, "sms_keyword", "patient", "STOP", "inbound:1", NOW)
+    patient = db.value("DELETE FROM patient_contact WHERE practice_id = %(p)s RETURNING patient_id", p=case.practice_id)
+    [again] = points.ensure(case.practice_id, [("phone", address)], NOW).values()
+    factories.insert(
+        "patient_contact", practice_id=case.practice_id, patient_id=patient, contact_point_id=again,
+        label="mobile", source="test",
+    )  # fmt: skip
+    assert again == point
+    send.send_batch(case.practice_id, NOW)
+    assert "OPTED_OUT" in outbox.message(case.practice_id, message).codes
