@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
+from recare.base import db
 from recare.bookings import book, chart
 from recare.calls import worklist
 from recare.campaigns import advance
@@ -19,6 +20,8 @@ from recare.messages import reconcile, render, send, settle, templates, tidy
 from recare.reports import outcomes
 from recare.segments import facts, listing
 
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
 Batch = Callable[[int, datetime], int]
 ROUNDS: Final = 200
 """No stage runs for ever: what is left over waits for the next step."""
@@ -32,14 +35,16 @@ class Stage:
     batch: Batch
     again: bool = True
     """Whether it is asked again until nothing is left."""
+    every: timedelta | None = None
+    """Work that is looked for only so often, and then once."""
 
 
 STAGES: Final = (
-    Stage("library", templates.install_batch, again=False),
+    Stage("library", templates.install_batch, every=HOUR),
     Stage("replies", apply.apply_batch),
     Stage("unread replies", apply.expire_reviews_batch),
     Stage("holds", book.expire_batch),
-    Stage("bookings", chart.match_batch, again=False),
+    Stage("bookings", chart.match_batch, every=HOUR),
     Stage("facts", facts.refresh_batch),
     Stage("lists", listing.refresh_batch, again=False),
     Stage("decide", advance.advance_batch),
@@ -47,21 +52,45 @@ STAGES: Final = (
     Stage("calls", worklist.open_batch),
     Stage("send", send.send_batch),
     Stage("settle", settle.settle_batch, again=False),
-    Stage("suppression lists", reconcile.reconcile_batch, again=False),
-    Stage("old texts", tidy.tidy_batch),
-    Stage("outcomes", outcomes.record_batch, again=False),
+    Stage("suppression lists", reconcile.reconcile_batch, every=DAY),
+    Stage("old texts", tidy.tidy_batch, every=DAY),
+    Stage("outcomes", outcomes.record_batch, every=HOUR),
 )
 
 
 def step(practice_id: int, now: datetime) -> dict[str, int]:
-    """Run every stage until it finds nothing to do; return how much each did. Opens its own transactions."""
-    done: dict[str, int] = {}
+    """Run every stage that is due until it finds nothing to do; return how much each did. Opens its own transactions."""
+    last, done = _last_runs(practice_id), {}
     for stage in STAGES:
-        total = 0
-        for _ in range(ROUNDS if stage.again else 1):
-            count = stage.batch(practice_id, now)
-            total += count
-            if not count:
-                break
-        done[stage.name] = total
+        if stage.every is not None and stage.name in last and now - last[stage.name] < stage.every:
+            continue
+        done[stage.name] = _run(stage, practice_id, now)
     return done
+
+
+def _run(stage: Stage, practice_id: int, now: datetime) -> int:
+    total = 0
+    for _ in range(ROUNDS if stage.again and stage.every is None else 1):
+        count = stage.batch(practice_id, now)
+        total += count
+        if not count:
+            break
+    if stage.every is not None:
+        _remember(practice_id, stage.name, now)
+    return total
+
+
+def _last_runs(practice_id: int) -> dict[str, datetime]:
+    with db.scope(practice_id):
+        return dict(
+            db.tuples("SELECT stage, ran_at FROM stage_run WHERE practice_id = %(practice)s", practice=practice_id)
+        )
+
+
+def _remember(practice_id: int, stage: str, now: datetime) -> None:
+    with db.scope(practice_id):
+        db.run(
+            "INSERT INTO stage_run (practice_id, stage, ran_at) VALUES (%(practice)s, %(stage)s, %(now)s) "
+            "ON CONFLICT (practice_id, stage) DO UPDATE SET ran_at = EXCLUDED.ran_at",
+            practice=practice_id, stage=stage, now=now,
+        )  # fmt: skip

