@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,6 +129,69 @@ def report(practice: str, kind: str) -> None:
         from recare.reports.printed import printed
 
         click.echo(printed(practice=practice, kind=kind, now=datetime.now(UTC)))
+
+
+group_option = click.option("--group", help="Only this group of practices.")
+one_practice_option = click.option("--practice", help="Only this practice (slug).")
+
+
+@cli.command("stop-all")
+@group_option
+@one_practice_option
+def stop_all(group: str | None, practice: str | None) -> None:
+    """Stop all sending now: of the whole installation, of a group, or of one practice."""
+    _switch(group, practice, stop=True)
+    click.echo("Nothing is being sent any more. 'recare go-on' with the same options allows it again.")
+
+
+@cli.command("go-on")
+@group_option
+@one_practice_option
+def go_on(group: str | None, practice: str | None) -> None:
+    """Take a switch of 'recare stop-all' back; everything queued passes every check anew."""
+    _switch(group, practice, stop=False)
+    click.echo("Sending is allowed again, as far as no other switch is thrown.")
+
+
+def _switch(group: str | None, practice: str | None, *, stop: bool) -> None:
+    if group and practice:
+        raise click.UsageError("Name a group or a practice, not both.")
+    with _database():
+        from recare.base import db
+        from recare.practices import change
+        from recare.practices import practice as practices
+
+        now, actor = datetime.now(UTC), f"operator {getpass.getuser()}"
+        try:
+            if group:
+                (change.stop_group if stop else change.group_goes_on)(group, actor, now)
+            elif practice:
+                place = practices.named(practice)
+                with db.scope(place.id):
+                    (change.stop_everything if stop else change.go_on)(place, actor, now)
+            else:
+                (change.stop_installation if stop else change.installation_goes_on)(actor, now)
+        except LookupError as error:
+            raise CannotStartError(str(error)) from error
+
+
+@cli.command()
+@click.argument("address")
+@click.argument("when", type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]))
+@practice_option
+def proof(address: str, when: datetime, practice: str) -> None:
+    """Show what a message to ADDRESS rests on, handed over at WHEN (local time of the practice)."""
+    with _database():
+        from recare.base import db
+        from recare.messages import evidence
+        from recare.practices import practice as practices
+
+        place = practices.named(practice)
+        with db.scope(place.id):
+            found = evidence.contacted(place.id, address, when.replace(tzinfo=place.zone))
+            lines = [line for one in found for line in evidence.in_lines(one)]
+    for line in lines or ["Nothing was handed over to this address within two minutes of then."]:
+        click.echo(line)
 
 
 @cli.command()

@@ -1,8 +1,10 @@
 from django.urls import path
 
 from recare.web import (
+    audit,
     calls,
     choose,
+    evidence,
     health,
     patient,
     patient_acts,
@@ -38,6 +40,9 @@ urlpatterns = [
     path("calls/<int:call_id>/end/", calls.end, name="call-end"),
     path("calls/<int:call_id>/book/", calls.book_time, name="call-book"),
     path("calls/<int:call_id>/put-back/", calls.put_back, name="call-put-back"),
+    path("patients/<int:patient_id>/evidence.<str:kind>", evidence.of_patient, name="evidence-patient"),
+    path("evidence/", evidence.of_number, name="evidence-number"),
+    path("settings/audit/", audit.trail, name="audit"),
     path("sandbox/", sandbox.devices, name="sandbox"),
     path("sandbox/<int:point_id>/", sandbox.device, name="sandbox-device"),
     path("sandbox/<int:point_id>/answer/", sandbox.answer, name="sandbox-answer"),
