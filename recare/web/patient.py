@@ -65,13 +65,14 @@ def page(
     today = now.astimezone(practice.zone).date()
     facts = fact_rows.read(practice.id, [who.id], today).get(who.id)
     bands = band_definitions.of_practice(practice.policy)
+    points = patient_chart.points(practice.id, who.id)
     entered = {name: form(prefix=name) for name, form in _FORMS.items()} | (wrong or {})
     context = {
         "who": who, "age": who.age(today), "facts": facts, "today": today, "badges": _badges(who, today),
         "band": bands.title_of(bands.of(facts.last_visit_on, facts.recall_interval_days, today)) if facts else "",
-        "step": patient_step.next_step(practice, who, facts, now), "tasks": patient_step.tasks(practice.id, who.id),
+        "step": patient_step.next_step(practice, who, facts, now, held=any(point.held_at for point in points)), "tasks": patient_step.tasks(practice.id, who.id),
         "why": _why(practice, who, facts, request), "entries": patient_timeline.entries(practice, who.id, now),
-        "points": patient_chart.points(practice.id, who.id), "family": patient_chart.family(practice.id, who),
+        "points": points, "family": patient_chart.family(practice.id, who),
         "may_act": request.role in ACTORS, "senior": request.role in SENIOR, "forms": entered, "open": set(wrong or {}),
     }  # fmt: skip
     return render(request, "web/patient.html", context, status=status)

@@ -141,7 +141,7 @@ def record_consent(request: StaffRequest, who: Person) -> HttpResponse:
     if stored < wanted:
         toasts.warning(
             request,
-            f"Recorded for reminders only (C{stored}): the proof does not carry offers. See what is missing on the form.",
+            f"Recorded for reminders only (C{stored}): for offers it must be signed, name this practice, and say that consent is no condition of treatment.",
         )
     else:
         toasts.success(request, f"Recorded (C{stored}).")

@@ -16,6 +16,9 @@ LEVEL_WORDS: Final = {
 }  # fmt: skip
 
 
+_LANGUAGES: Final = {"en": "English", "es": "Spanish"}
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """The head of the page."""
@@ -53,6 +56,11 @@ class Person:
         """The full name where it differs from what they are called."""
         return f"{self.first_name} {self.last_name}".strip() if self.preferred_name else ""
 
+    @property
+    def speaks(self) -> str:
+        """The language in words, as far as we have words for it."""
+        return _LANGUAGES.get(self.language, self.language)
+
     def age(self, today: date) -> int | None:
         """Years on a day; None without a birthdate."""
         born = self.birthdate
@@ -66,7 +74,7 @@ class Way:
     channel: str
     words: str
     state: str
-    level: int
+    since: datetime | None
     ended: bool
 
 
@@ -106,18 +114,25 @@ class Point:
 
     def _way(self, channel: str) -> Way:
         level, ended = int(getattr(self, f"{channel}_level")), getattr(self, f"{channel}_out_at")
-        state, words = "good" if level >= (1 if channel == "call" else 2) else "needs-you", LEVEL_WORDS[level]
+        state, words, since = ("good" if level >= 2 else "needs-you"), LEVEL_WORDS[level], None
+        if channel == "call" and level == 0:  # a person who dials by hand needs no consent, only no refusal
+            state, words = "good", "a person may call"
         if self.complained_at and channel == "email":
-            state, words = "harm", "reported as unwanted"
+            state, words, since = "harm", "reported as unwanted", self.complained_at
         elif self.hard_bounced_at and channel == "email":
-            state, words = "harm", "does not exist"
+            state, words, since = "harm", "does not exist", self.hard_bounced_at
         elif self.sms_incapable_at and channel == "sms":
-            state, words = "", "takes no texts"
+            state, words, since = "", "takes no texts", self.sms_incapable_at
         if ended:
-            state, words = "harm", f"asked us to stop, {ended:%b} {ended.day}, {ended.year}"
+            state, words, since = "harm", "asked us to stop", ended
         if self.wrong_number_at:
-            state, words = "harm", "belongs to somebody else"
-        return Way(CHANNEL_WORDS[channel], words, state, level, bool(ended or self.wrong_number_at))
+            state, words, since = "harm", "belongs to somebody else", self.wrong_number_at
+        return Way(CHANNEL_WORDS[channel], words, state, since, bool(ended or self.wrong_number_at))
+
+    @property
+    def ended(self) -> bool:
+        """Whether every way to reach somebody here has ended."""
+        return all(way.ended for way in self.ways)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class GrantForm(forms.Form):
     )  # fmt: skip
     exact_text = forms.CharField(
         label="The words they agreed to", max_length=2000, required=False, widget=forms.Textarea({"rows": 3}),
-        help_text="Needed for offers: without the exact words it counts for reminders only.",
+        help_text="Copy them from the form. For offers it must also be signed, name this practice, and say that consent is no condition of treatment.",
     )  # fmt: skip
     language = forms.ChoiceField(choices=[("en", "English"), ("es", "Español")])
     signature = forms.CharField(label="Signed by", max_length=120, required=False)

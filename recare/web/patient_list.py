@@ -11,8 +11,6 @@ from recare.base import db
 from recare.segments import predicate as predicates
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from recare.practices.practice import Practice
     from recare.segments.bands import Bands
     from recare.segments.listing import Relation
@@ -36,7 +34,7 @@ class Line:
     birthdate: date | None
     band: str
     last_visit_on: date | None
-    next_visit_at: datetime | None
+    next_visit_on: date | None
     recall_due_on: date | None
     overdue_days: int | None
     priority_cents: float
@@ -131,7 +129,7 @@ def rows(asked: Question, order: Order, cursor: str = "", limit: int = PAGE) -> 
 
 
 _LINES: Final = """
-SELECT f.patient_id, p.first_name, p.last_name, p.preferred_name, f.birthdate, {band} AS band, f.last_visit_on, f.next_visit_at, f.recall_due_on,
+SELECT f.patient_id, p.first_name, p.last_name, p.preferred_name, f.birthdate, {band} AS band, f.last_visit_on, f.next_visit_on, f.recall_due_on,
        f.overdue_days, f.priority_cents, f.contactable, f.sms_ok, f.email_ok, f.call_ok, f.letter_ok, p.standing, p.hold, p.paused_until,
        json_build_array({key}, f.patient_id)::text AS cursor
 FROM (SELECT f.* FROM {people}) f JOIN patient p ON p.practice_id = %(practice)s AND p.id = f.patient_id

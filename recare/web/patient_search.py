@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_WORDS: Final = 5
 MOST_KEYS: Final = 500
-CLOSE: Final = 0.45
+CLOSE: Final = 0.28
 """How alike a name must be to be shown when nobody is written as typed (word_similarity of pg_trgm, 0 to 1)."""
 _NUMBER: Final = re.compile(r"[\d\s()+.\-/]+")
 
@@ -78,7 +78,7 @@ def close(practice_id: int, text: str, source: Relation) -> Found | None:
     letters |= {f"to{at}": word[0] + "\U0010ffff" for at, word in enumerate(words)}
     ids = db.values(
         f"SELECT f.patient_id FROM {source.sql} f WHERE f.practice_id = %(practice)s AND ({' OR '.join(begins)})"
-        " AND word_similarity(%(text)s, f.find_name) >= %(close)s ORDER BY word_similarity(%(text)s, f.find_name) DESC, f.patient_id LIMIT 50",
+        " AND word_similarity(%(text)s, f.find_name) >= %(close)s ORDER BY word_similarity(%(text)s, f.find_name) DESC, f.patient_id LIMIT 20",
         practice=practice_id, text=" ".join(words), close=CLOSE, **(source.params | letters),
     )  # fmt: skip
     return Found("f.patient_id = ANY(%(found)s::bigint[])", {"found": ids}, close=True) if ids else None

@@ -51,14 +51,19 @@ class _Open:
     arm: str | None
 
 
-def next_step(practice: Practice, who: Person, facts: Facts | None, now: datetime) -> Step:
-    """Return the one thing to do. What a person must read comes first, then what stops every contact, then what brings them back."""
+def next_step(practice: Practice, who: Person, facts: Facts | None, now: datetime, *, held: bool = False) -> Step:
+    """Return the one thing to do; ``held``: a number is held. What a person must read comes first, then what stops every contact, then what brings them back."""
     waiting = _tasks(practice.id, who.id)
     if waiting:
         task = shown(waiting[0])
         more = f" ({len(waiting) - 1} more below)" if len(waiting) > 1 else ""
         url = task.url if task.url.startswith("/inbox/") else ""
         return Step(f"{task.title}{more}", task.advice, "needs-you", url, "Open")
+    if held:
+        text = (
+            "Something came in that nobody has read. Look at 'What happened', then release the number with a word why."
+        )
+        return Step("Read what came in", text, "needs-you")
     if facts is None:
         return next(_stopped(who), Step("Facts are being computed", "Come back in a minute."))
     for steps in (_stopped(who), _running_steps(practice, who, facts), _inviting(practice, who, facts, now)):

@@ -86,7 +86,7 @@ def badge(line: Line) -> tuple[str, str]:
         return line.standing.replace("_", " "), _STANDING_KINDS.get(line.standing, "")
     if line.hold:
         return f"hold: {line.hold.replace('_', ' ')}", "needs-you"
-    if line.next_visit_at is not None:
+    if line.next_visit_on is not None:
         return "has a visit", "good"
     if not line.contactable:
         return "left alone", ""

@@ -1,0 +1,234 @@
+"""Pages: Today, Patients with its filters, a patient and Results of a practice with 200,000 patients, beside a trivial page of the same run.
+
+    python bench/pages.py [--patients 200000] [--requests 40]
+
+Starts a temporary server of its own, loads one practice into it, and asks through the whole stack (middleware, session, templates).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from recare.base import postgres  # noqa: E402
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from recare.practices.practice import Practice
+
+TARGET_MS = 150
+PASSWORD = "correct horse battery"
+
+# Each statement is one set; hashtext spreads values over people so that every run loads the same practice.
+NAMES = (
+    "WITH n AS (SELECT ARRAY['Ada','Ben','Chloe','Daniel','Elena','Frank','Grace','Hugo','Ines','Jonah','Kira','Luis','Maria','Noah','Olivia',"
+    "'Peter','Quinn','Rosa','Samuel','Tara','Uma','Victor','Wanda','Xavier','Yara','Zoe'] AS first, ARRAY['Abel','Baker','Castillo','Diaz','Ellis',"
+    "'Fischer','Garcia','Hansen','Ibarra','Jensen','Keller','Lopez','Moreno','Nguyen','Olsen','Patel','Quist','Rivera','Schmidt','Torres','Ueda',"
+    "'Vargas','Weber','Xu','Young','Zimmer'] AS last)"
+)
+SPREAD = "abs(hashtext(g::text || '{}'))"
+LOAD = (
+    "INSERT INTO household (practice_id, id, key) SELECT PRACTICE, g, 'h' || g FROM generate_series(1, COUNT, 3) g",
+    f"""{NAMES} INSERT INTO patient (practice_id, id, source, source_key, household_id, guarantor_id, first_name, last_name, birthdate, sex, status,
+        standing, standing_set_by, hold, dismissed_on, state, zip, street, language, preferred_channel, paused_until)
+    SELECT PRACTICE, g, 'b', 'P' || g, g - (g - 1) % 3, CASE WHEN g % 3 = 1 THEN g END, first[1 + {SPREAD.format("f")} % 26],
+        last[1 + {SPREAD.format("l")} % 26] || CASE WHEN {SPREAD.format("m")} % 3 = 0 THEN '-' || last[1 + {SPREAD.format("k")} % 26] ELSE '' END,
+        date '1940-01-01' + {SPREAD.format("b")} % CASE WHEN g % 3 = 1 THEN 23000 ELSE 31000 END, (ARRAY['f','m'])[1 + g % 2],
+        CASE WHEN {SPREAD.format("s")} % 12 = 0 THEN 'inactive' ELSE 'active' END,
+        CASE {SPREAD.format("t")} % 60 WHEN 0 THEN 'moved' WHEN 1 THEN 'transferred' WHEN 2 THEN 'dismissed' WHEN 3 THEN 'deceased' ELSE '' END, '',
+        CASE WHEN {SPREAD.format("h")} % 400 = 0 THEN 'complaint' ELSE '' END, NULL, 'IL', '60540', '1 Elm', (ARRAY['en','en','es'])[1 + g % 3],
+        (ARRAY['','','','sms','email'])[1 + g % 5], CASE WHEN g % 500 = 0 THEN date '2028-01-01' END
+    FROM n, generate_series(1, COUNT) g""",
+    "UPDATE patient SET guarantor_id = household_id WHERE practice_id = PRACTICE AND guarantor_id IS NULL",
+    f"""INSERT INTO appointment (practice_id, source, source_key, patient_id, status, starts_at, minutes, is_hygiene, first_seen_at)
+    SELECT PRACTICE, 'b', g || '-' || k, g, CASE WHEN r % 100 < 82 THEN 'completed' WHEN r % 100 < 92 THEN 'missed' ELSE 'cancelled' END,
+        timestamptz '2026-12-20 15:00Z' - ({SPREAD.format("a")} % 1100 + k * 190) * interval '1 day' + (r % 8) * interval '1 hour', 60, k % 2 = 0,
+        timestamptz '2025-01-01 00:00Z'
+    FROM generate_series(1, COUNT) g, generate_series(0, 4) k, LATERAL (SELECT abs(hashtext(g || 'r' || k)) AS r) x""",
+    f"""INSERT INTO appointment (practice_id, source, source_key, patient_id, status, starts_at, minutes, is_hygiene, first_seen_at)
+    SELECT PRACTICE, 'b', g || '-n', g, 'scheduled', timestamptz '2027-01-13 15:00Z' + ({SPREAD.format("n")} % 150) * interval '1 day'
+        + ({SPREAD.format("o")} % 9) * interval '1 hour', 60, true, timestamptz '2026-12-01 00:00Z'
+    FROM generate_series(1, COUNT) g WHERE {SPREAD.format("a")} % 1100 < 250""",
+    """INSERT INTO procedure (practice_id, source, source_key, patient_id, code, status, done_on, fee_cents)
+    SELECT PRACTICE, 'b', 'v' || a.id, a.patient_id, (ARRAY['D1110','D0120','D2392','D4910','D2740'])[1 + a.id % 5], 'completed',
+        (a.starts_at AT TIME ZONE 'America/Chicago')::date, 6000 + a.id % 70000
+    FROM appointment a WHERE a.practice_id = PRACTICE AND a.status = 'completed'""",
+    f"""INSERT INTO recall (practice_id, source, source_key, patient_id, kind, interval_months, due_on)
+    SELECT PRACTICE, 'b', 'r' || g, g, (ARRAY['prophy','perio','prophy'])[1 + g % 3], 6, date '2025-01-01' + {SPREAD.format("d")} % 900
+    FROM generate_series(1, COUNT) g""",
+    f"""INSERT INTO treatment_plan_item (practice_id, source, source_key, patient_id, code, status, planned_on, fee_cents)
+    SELECT PRACTICE, 'b', 't' || g, g, 'D2740', 'proposed', date '2025-01-01' + {SPREAD.format("p")} % 700, 110000
+    FROM generate_series(1, COUNT, 5) g""",
+    """INSERT INTO coverage (practice_id, source, source_key, patient_id, payer_class, renews_month, annual_max_cents, used_cents)
+    SELECT PRACTICE, 'b', 'c' || g, g, (ARRAY['commercial','commercial','medicaid','self_pay'])[1 + g % 4], 1, 150000, g % 160000
+    FROM generate_series(1, COUNT) g WHERE g % 3 <> 0""",
+    f"""INSERT INTO contact_point (practice_id, id, kind, address, address_hash, sms_level, email_level, call_level, sms_out_at)
+    SELECT PRACTICE, g * 2 + k, CASE k WHEN 0 THEN 'phone' ELSE 'email' END,
+        CASE k WHEN 0 THEN '+1630' || lpad((g * 7)::text, 7, '0') ELSE 'p' || g || '@example.com' END, decode(md5(g || '-' || k), 'hex'),
+        CASE WHEN k = 0 THEN {SPREAD.format("c")} % 3 ELSE 0 END, CASE WHEN k = 1 THEN {SPREAD.format("e")} % 3 ELSE 0 END,
+        CASE WHEN k = 0 THEN 1 ELSE 0 END, CASE WHEN k = 0 AND g % 50 = 0 THEN timestamptz '2025-01-01 00:00Z' END
+    FROM generate_series(1, COUNT) g, generate_series(0, 1) k""",
+    """INSERT INTO patient_contact (practice_id, patient_id, contact_point_id, label, source)
+    SELECT PRACTICE, g, g * 2 + k, CASE k WHEN 0 THEN 'mobile' ELSE 'email' END, 'b' FROM generate_series(1, COUNT) g, generate_series(0, 1) k""",
+)  # fmt: skip
+
+
+# A campaign that has run for half a year: a fifth of the patients on it, two touches each, messages, calls, answers, outcomes, open tasks.
+CAMPAIGN = (
+    "INSERT INTO campaign (practice_id, id, name, playbook, state, created_at) VALUES (PRACTICE, 1, 'Long lapsed', '', 'running', NOW)",
+    """INSERT INTO campaign_version (practice_id, id, campaign_id, number, spec, spec_sha256, salt, published_at, published_by) VALUES
+    (PRACTICE, 1, 1, 1, '{"playbook": {"steps": [{}, {}, {}], "stop": [], "purpose": "check_up"}, "bands": "founding-article 1",
+    "segment": {"name": "Never", "bands": "founding-article 1", "predicate": {"visits": {"at_least": 9999}}}}', '', 's', NOW, 'bench')""",
+    """INSERT INTO template (practice_id, id, slug, channel, name, created_at) VALUES (PRACTICE, 1, 't', 'sms', 'Text', NOW)""",
+    """INSERT INTO template_version (practice_id, id, template_id, number, body, sha256, created_by, created_at)
+    VALUES (PRACTICE, 1, 1, 1, 'Hi', '', 'bench', NOW)""",
+    """INSERT INTO enrolment (practice_id, id, campaign_id, version_id, patient_id, household_id, unit, arm, probability, salt, draw, snapshot,
+        assigned_at, state, step, due_at)
+    SELECT PRACTICE, g, 1, 1, g, g - (g - 1) % 3, 'h' || g - (g - 1) % 3, CASE WHEN g % 30 < 3 THEN 'held_out' ELSE 'treated' END, 0.9, 's', 0.5, '{}',
+        NOW - interval '160 days' + (g % 100) * interval '1 day', CASE WHEN g % 30 < 3 THEN 'held_out' WHEN g % 4 = 0 THEN 'stopped' ELSE 'waiting' END,
+        2, NOW + (g % 30) * interval '1 day' FROM generate_series(1, COUNT / 5) g""",
+    """INSERT INTO touch (practice_id, id, enrolment_id, patient_id, step, attempt, channel, verdict, decided_at, contact_point_id, template_version_id)
+    SELECT PRACTICE, e.id * 2 + k, e.id, e.patient_id, k, 0, CASE WHEN k = 1 AND e.id % 5 = 0 THEN 'call' ELSE 'sms' END, 'send',
+        e.assigned_at + k * interval '9 days', e.patient_id * 2, 1
+    FROM enrolment e, generate_series(0, 1) k WHERE e.practice_id = PRACTICE AND e.arm = 'treated'""",
+    """INSERT INTO message (practice_id, touch_id, enrolment_id, campaign_id, patient_id, contact_point_id, channel, message_class, body_text, state,
+        not_before, not_after, created_at, sent_at, settled_at, delivered_at, replied_at, cost_micros)
+    SELECT PRACTICE, t.id, t.enrolment_id, 1, t.patient_id, t.contact_point_id, 'sms', 'R', 'Hi', 'sent', t.decided_at, t.decided_at, t.decided_at,
+        t.decided_at, t.decided_at, t.decided_at, CASE WHEN t.id % 9 = 0 THEN t.decided_at END, 8000
+    FROM touch t WHERE t.practice_id = PRACTICE AND t.channel = 'sms'""",
+    """INSERT INTO call (practice_id, touch_id, enrolment_id, campaign_id, patient_id, contact_point_id, priority, due_at, not_after, state, created_at)
+    SELECT PRACTICE, t.id, t.enrolment_id, 1, t.patient_id, t.contact_point_id, t.id % 9000, t.decided_at, NOW + interval '9 days',
+        CASE WHEN t.id % 40 = 1 THEN 'open' ELSE 'done' END, t.decided_at FROM touch t WHERE t.practice_id = PRACTICE AND t.channel = 'call'""",
+    """INSERT INTO call_outcome (practice_id, call_id, patient_id, contact_point_id, outcome, staff, seconds, at)
+    SELECT PRACTICE, c.id, c.patient_id, c.contact_point_id, (ARRAY['no_answer', 'left_message', 'booked', 'not_interested'])[1 + c.id % 4], 'b', 90,
+        c.created_at FROM call c WHERE c.practice_id = PRACTICE AND c.state = 'done'""",
+    """INSERT INTO outcome (practice_id, enrolment_id, kind, at, recorded_at, evidence)
+    SELECT PRACTICE, e.id, k.kind, e.assigned_at + interval '20 days', e.assigned_at + interval '20 days', 'b'
+    FROM enrolment e, (VALUES ('booked', 9), ('kept', 13)) k (kind, every) WHERE e.practice_id = PRACTICE AND e.id % k.every = 0""",
+    """INSERT INTO task (practice_id, kind, urgency, patient_id, once_key, created_at) SELECT PRACTICE, 'reply', 1 + g % 7, g, 'b' || g, NOW
+    FROM generate_series(1, 300) g""",
+)  # fmt: skip
+FILTERS = (
+    "", "q=garcia", "q=zoe+xu", "q=gracia", "q=0007", "q=P777", "band=long_lapsed", "band=active", "reach=sms", "visit=no", "age=senior",
+    "standing=moved", "segment=inactive", "segment=benefits_expiring", "segment=young_adults", "order=name", "order=last_visit",
+    "age=senior&reach=sms&visit=no&band=lapsed",
+)  # fmt: skip
+
+
+def load(count: int, now: datetime) -> Practice:
+    """Fill one practice with ``count`` patients, what a chart knows about them, and a campaign."""
+    from recare.base import db
+    from recare.practices import practice as practices
+    from recare.segments import facts, listing, segment
+
+    made = practices.create(
+        "bench", "Bench Dental", "America/Chicago", phone="+16305550100", state="IL", zip="60540", is_rehearsal=True
+    )
+    practices.set_clock(made.id, now)
+    for statement in (*LOAD, *CAMPAIGN):
+        with db.scope(made.id):
+            db.run(
+                statement.replace("PRACTICE", str(made.id))
+                .replace("COUNT", str(count))
+                .replace("NOW", f"timestamptz '{now:%F %T%z}'")
+            )
+    with db.scope(made.id):
+        segment.install(made.id, now)
+        facts.rebuild([made.id])
+    listing.refresh_batch(made.id, now)
+    return made
+
+
+def signed_in(practice: Practice, now: datetime) -> Client:
+    """Return a client whose session is the owner's."""
+    from django.test import Client
+
+    from recare.practices import staff
+
+    staff.create_user("owner@example.com", PASSWORD, "owner", practice.slug, now)
+    client = Client()
+    client.post("/sign-in/", {"email": "owner@example.com", "password": PASSWORD})
+    return client
+
+
+def measured(client: Client, address: str, requests: int) -> list[float]:
+    """Return milliseconds of each request, in order of length."""
+    client.get(address)
+    taken = []
+    for _ in range(requests):
+        start = time.perf_counter()
+        answer = client.get(address)
+        taken.append((time.perf_counter() - start) * 1000)
+        assert answer.status_code == 200, (address, answer.status_code)
+    return sorted(taken)
+
+
+def report(client: Client, patients: int, requests: int) -> None:
+    """Print every page beside the trivial one."""
+    pages = [("Today", "/"), ("Results", "/results/"), ("Segments", "/segments/"), ("A segment", "/segments/inactive/")]
+    pages += [(f"Patient {at}", f"/patients/{at}/") for at in (7, patients // 2, patients)]
+    pages += [(f"Patients {query or 'without filter'}", f"/patients/?{query}") for query in FILTERS]
+    trivial = measured(client, "/health/", requests)[requests // 2]
+    print(f"{'page':48} {'p50 ms':>8} {'p95 ms':>8} {'p50 / trivial':>14}")
+    print(f"{'Health (trivial)':48} {trivial:8.1f}")
+    slow = 0
+    for name, address in pages:
+        taken = measured(client, address, requests)
+        middle, late = taken[len(taken) // 2], taken[min(len(taken) - 1, round(len(taken) * 0.95))]
+        slow += late >= TARGET_MS
+        print(
+            f"{name:48} {middle:8.1f} {late:8.1f} {middle / trivial:14.1f}{'' if late < TARGET_MS else '  over ' + str(TARGET_MS)}",
+            flush=True,
+        )
+    print(f"{len(pages) - slow} of {len(pages)} pages under {TARGET_MS} ms at p95.")
+
+
+def main() -> None:
+    """Load, ask, print."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--patients", type=int, default=200_000)
+    asked.add_argument("--requests", type=int, default=40)
+    options = asked.parse_args()
+    home = Path(tempfile.mkdtemp(prefix="recare-bench-"))
+    home.chmod(0o755)  # the server's account must reach it when this runs as root
+    cluster = postgres.start(home / "db")
+    try:
+        os.environ |= {
+            "RECARE_SECRET_KEY": "only for benches", "RECARE_HOME": str(home / "home"), "DATABASE_URL": cluster.app_url(),
+            "DATABASE_OWNER_URL": cluster.owner_url(), "DJANGO_SETTINGS_MODULE": "recare.settings",
+        }  # fmt: skip
+        subprocess.run([sys.executable, "-m", "recare", "migrate"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        run(cluster.owner_url(), options.patients, options.requests)
+    finally:
+        cluster.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def run(owner_url: str, patients: int, requests: int) -> None:
+    """Load a practice into the migrated database and print what its pages take."""
+    import django
+    import psycopg
+
+    django.setup()
+    now, start = datetime(2027, 1, 12, 17, 0, tzinfo=UTC), time.perf_counter()
+    practice = load(patients, now)
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+    print(f"{patients:,} patients loaded in {time.perf_counter() - start:.0f} s.", flush=True)
+    report(signed_in(practice, now), patients, requests)
+
+
+if __name__ == "__main__":
+    main()
