@@ -82,9 +82,7 @@ WITH claimed AS (
            e.waiting_for, e.due_at, e.contacted_at
     FROM enrolment e
     JOIN campaign c ON c.practice_id = e.practice_id AND c.id = e.campaign_id AND c.state = 'running'
-    JOIN practice p ON p.id = e.practice_id AND p.held_at IS NULL
-    LEFT JOIN practice_group g ON g.id = p.group_id
-    WHERE e.practice_id = %(practice)s AND e.state = 'waiting' AND e.due_at <= %(now)s AND g.all_held_at IS NULL
+    WHERE e.practice_id = %(practice)s AND e.state = 'waiting' AND e.due_at <= %(now)s AND NOT (SELECT sending_held(%(practice)s))
     ORDER BY e.due_at, e.household_id, e.id LIMIT %(limit)s
     FOR UPDATE OF e SKIP LOCKED
 )

@@ -224,12 +224,12 @@ def senders(practice_id: int) -> dict[str, SenderRow]:
 
 _PRACTICE = """
 SELECT p.id, p.legal_name, p.tz, p.street, p.city, p.state, p.zip, p.country, p.policy, p.is_rehearsal,
-       p.held_at IS NOT NULL OR g.all_held_at IS NOT NULL AS held,
+       sending_held(p.id) AS held,
        -- the simulated patients of a rehearsal write into the chart themselves: it is never stale
        CASE WHEN p.is_rehearsal THEN %(now)s::timestamptz ELSE (
            SELECT max(coalesce(r.appointments_as_of, r.finished_at)) FROM sync_run r
            WHERE r.practice_id = p.id AND r.state = 'done') END AS visits_known_at
-FROM practice p LEFT JOIN practice_group g ON g.id = p.group_id
+FROM practice p
 WHERE p.id = %(practice)s
 """
 

@@ -122,9 +122,7 @@ BEGIN
     SELECT contact_point_id, patient_id, enrolment_id, campaign_id INTO m FROM message
     WHERE practice_id = practice AND id = message_id AND state = 'sending' AND claimed_by = worker AND attempt = try;
     IF NOT FOUND THEN RETURN false; END IF;
-    PERFORM FROM practice r LEFT JOIN practice_group g ON g.id = r.group_id
-    WHERE r.id = practice AND r.held_at IS NULL AND g.all_held_at IS NULL;
-    IF NOT FOUND THEN RETURN false; END IF;
+    IF sending_held(practice) THEN RETURN false; END IF;
     SELECT xmin || ctid::text INTO found_text FROM contact_point WHERE practice_id = practice AND id = m.contact_point_id;
     IF found_text IS DISTINCT FROM point_was THEN RETURN false; END IF;
     IF m.patient_id IS NOT NULL THEN

@@ -35,14 +35,8 @@ class Sender:
 
 
 def held(practice_id: int) -> bool:
-    """Whether the kill switch of the practice or of its group is thrown."""
-    return bool(
-        db.value(
-            "SELECT r.held_at IS NOT NULL OR g.all_held_at IS NOT NULL FROM practice r LEFT JOIN practice_group g ON g.id = r.group_id "
-            "WHERE r.id = %(practice)s",
-            practice=practice_id,
-        )
-    )
+    """Whether the kill switch of the practice, of its group or of the installation is thrown."""
+    return bool(db.value("SELECT sending_held(%(practice)s)", practice=practice_id))
 
 
 def ready(practice_id: int) -> dict[str, Sender]:

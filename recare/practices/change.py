@@ -48,6 +48,43 @@ def go_on(practice: Practice, actor: str, now: datetime) -> None:
     audit.record(practice.id, actor, "allowed sending again", f"practice:{practice.id}", now)
 
 
+def stop_installation(actor: str, now: datetime) -> None:
+    """Throw the switch of the whole installation: no practice sends from this commit on. Opens its own transaction."""
+    with db.scope(audit.INSTALLATION):
+        db.run(
+            "INSERT INTO installation_stop (held_at, held_by) VALUES (%(now)s, %(actor)s) ON CONFLICT DO NOTHING", now=now, actor=actor
+        )  # fmt: skip
+        audit.record(audit.INSTALLATION, actor, "stopped all sending", "installation", now)
+
+
+def installation_goes_on(actor: str, now: datetime) -> None:
+    """Take the installation's switch back; those of groups and practices stay as they are. Opens its own transaction."""
+    with db.scope(audit.INSTALLATION):
+        db.run("DELETE FROM installation_stop")
+        audit.record(audit.INSTALLATION, actor, "allowed sending again", "installation", now)
+
+
+def stop_group(group: str, actor: str, now: datetime) -> None:
+    """Throw the switch of a group of practices. Opens its own transaction; raises LookupError when no group has this name."""
+    _switch_group(group, now, "stopped all sending", actor, now)
+
+
+def group_goes_on(group: str, actor: str, now: datetime) -> None:
+    """Take a group's switch back. Opens its own transaction; raises LookupError when no group has this name."""
+    _switch_group(group, None, "allowed sending again", actor, now)
+
+
+def _switch_group(group: str, held_at: datetime | None, verb: str, actor: str, now: datetime) -> None:
+    with db.scope(audit.INSTALLATION):
+        found = db.values(
+            "UPDATE practice_group SET all_held_at = %(held)s WHERE name = %(name)s RETURNING id", held=held_at, name=group
+        )  # fmt: skip
+        if not found:
+            raise LookupError(f"There is no group of practices named '{group}'.")
+        for group_id in found:
+            audit.record(audit.INSTALLATION, actor, verb, f"group:{group_id}", now)
+
+
 def people(practice_id: int) -> list[Person]:
     """Return who may sign in here, by address."""
     return db.rows(

@@ -28,6 +28,20 @@ CREATE TABLE practice (
     created_at timestamptz NOT NULL DEFAULT now(),
     CHECK (clock_at IS NULL OR is_rehearsal)
 );
+
+-- The kill switch of the whole installation: thrown while the row is there.
+CREATE TABLE installation_stop (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    held_at timestamptz NOT NULL,
+    held_by text NOT NULL
+);
+
+-- Whether any switch is thrown: of the practice, of its group, of the installation. Planning, the claim and the last look ask this.
+CREATE FUNCTION sending_held(practice bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM installation_stop) OR EXISTS (
+        SELECT FROM practice r LEFT JOIN practice_group g ON g.id = r.group_id
+        WHERE r.id = practice AND (r.held_at IS NOT NULL OR g.all_held_at IS NOT NULL))
+$$;
 ALTER TABLE membership ADD FOREIGN KEY (practice_id) REFERENCES practice (id);
 
 CREATE TABLE provider (
