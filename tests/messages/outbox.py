@@ -38,13 +38,13 @@ def make_sender(practice_id: int, channel: str = "sms", file: Path | None = None
     )  # fmt: skip
 
 
-def make_case(practice_id: int) -> Case:
+def make_case(practice_id: int, **playbook: Any) -> Case:
     campaign = factories.insert(
         "campaign", practice_id=practice_id, name="Win back", playbook="", state="running", created_at=NOW
     )
     version = factories.insert(
         "campaign_version", practice_id=practice_id, campaign_id=campaign, number=1, spec_sha256="", salt="s", published_at=NOW,
-        published_by="test", spec=db.json({"playbook": {"remuneration": "none"}}),
+        published_by="test", spec=db.json({"playbook": {"remuneration": "none"} | playbook}),
     )  # fmt: skip
     return Case(practice_id, campaign, version)
 
