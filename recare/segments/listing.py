@@ -86,8 +86,10 @@ def _is_large(practice_id: int) -> bool:
 
 def _rebuild(practice: Practice, today: date) -> int:
     bands = band_definitions.of_practice(practice.policy)
+    db.analyze("patient", "patient_facts")  # a fresh import has no statistics, and without them this is planned as one loop in another
     db.run("DELETE FROM patient_today WHERE practice_id = %(practice)s", practice=practice.id)
     count = _write(practice.id, live(today, bands), None)
+    db.analyze("patient_today")
     db.run(
         "INSERT INTO patient_today_state (practice_id, day, bands, priority) VALUES (%(practice)s, %(today)s, %(bands)s, %(label)s) "
         "ON CONFLICT (practice_id) DO UPDATE SET (day, bands, priority) = (excluded.day, excluded.bands, excluded.priority)",
