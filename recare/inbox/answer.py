@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from recare.inbox.situation import Situation
 
-Slug = Literal["opt_out_confirmation", "help_reply"]
+Slug = Literal["opt_out_confirmation", "help_reply", "opt_in_prompt"]
 
 
 def confirm_opt_out(practice_id: int, situation: Situation, language: str, now: datetime) -> int | None:

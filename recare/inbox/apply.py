@@ -150,6 +150,11 @@ def _maybe(practice_id: int, found: Situation, reading: Reading, now: datetime) 
 def _start(practice_id: int, found: Situation, _reading: Reading, now: datetime) -> int | None:
     """OPT-05, NUM-01: a fresh opt-in by keyword; a number that was somebody else's stays so until a person looks."""
     grant.start(practice_id, found.contact_point_id, found.evidence, now)
+    pending = grant.pending(practice_id, found.contact_point_id, "sms", now) if found.channel == "sms" else None
+    if (
+        pending is not None
+    ):  # the practice's form says: text START to confirm; the box and its words are the better evidence
+        grant.confirm(practice_id, pending, found.evidence, now)
     if found.was_wrong:
         return _task(practice_id, found, "wrong_number", 5, now, why="START after a wrong number")
     release.by_exact_answer(practice_id, found.contact_point_id, found.id, "START", now)

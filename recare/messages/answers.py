@@ -28,6 +28,8 @@ class Answer:
     text: str
     subject: str = ""
     confirms_opt_out: bool = False
+    question: str = ""
+    """The question it asks, whose exact answer is understood (``opt_in``); '' when it asks nothing."""
 
 
 def queue(practice_id: int, answer: Answer, now: datetime) -> int | None:
@@ -35,11 +37,11 @@ def queue(practice_id: int, answer: Answer, now: datetime) -> int | None:
     within = CONFIRM_WITHIN if answer.confirms_opt_out else ANSWER_WITHIN
     found = db.value(
         "INSERT INTO message (practice_id, answers_event_id, patient_id, contact_point_id, channel, message_class, subject, body_text, "
-        "confirms_opt_out_at, not_before, not_after, segments, created_at) VALUES (%(practice)s, %(event)s, %(patient)s, %(point)s, "
-        "%(channel)s, 'S', %(subject)s, %(text)s, %(confirms)s, %(now)s, %(until)s, %(segments)s, %(now)s) "
+        "reply_question, confirms_opt_out_at, not_before, not_after, segments, created_at) VALUES (%(practice)s, %(event)s, %(patient)s, %(point)s, "
+        "%(channel)s, 'S', %(subject)s, %(text)s, %(question)s, %(confirms)s, %(now)s, %(until)s, %(segments)s, %(now)s) "
         "ON CONFLICT (practice_id, answers_event_id) WHERE answers_event_id IS NOT NULL DO NOTHING RETURNING id",
         practice=practice_id, event=answer.event_id, patient=answer.patient_id, point=answer.contact_point_id,
-        channel=answer.channel, subject=answer.subject, text=answer.text, now=now, until=answer.received_at + within,
+        channel=answer.channel, subject=answer.subject, text=answer.text, question=answer.question, now=now, until=answer.received_at + within,
         confirms=answer.received_at if answer.confirms_opt_out else None,
         segments=segments.count(answer.text).segments if answer.channel == "sms" else 0,
     )  # fmt: skip

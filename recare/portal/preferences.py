@@ -8,7 +8,7 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 
 from recare.messages import links
-from recare.portal import wishes
+from recare.portal import opt_in, wishes
 from recare.portal.page import Visitor, go, patient_page, show, sorry
 from recare.portal.words import LANGUAGES
 
@@ -29,7 +29,7 @@ def preferences(request: HttpRequest, v: Visitor) -> HttpResponse:
     said = request.GET.get("said", "")
     return show(
         request, v, "preferences", now=wishes.standing(v), said=said if said in _SAID else "", ways=wishes.WAYS, pauses=wishes.PAUSES,
-        topics=wishes.TOPICS,
+        topics=wishes.TOPICS, seller=opt_in.seller(v.practice),
     )  # fmt: skip
 
 
@@ -91,6 +91,6 @@ def _everything(_request: HttpRequest, v: Visitor) -> str:
 
 _CHANGES: Final[dict[str, Callable[[HttpRequest, Visitor], str]]] = {
     "way": _way, "stop": _stop, "pause": _pause, "moved": _left("moved"), "new_dentist": _left("new_dentist"), "wrong": _wrong,
-    "language": _language, "talk": _talk, "everything": _everything,
+    "language": _language, "talk": _talk, "everything": _everything, "texts_on": opt_in.texts_on,
 }  # fmt: skip
 _SAID: Final = frozenset({*_CHANGES, "nothing"}) - {"wrong"}

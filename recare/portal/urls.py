@@ -1,9 +1,10 @@
 from django.urls import path
 
-from recare.portal import answers, preferences, visits
+from recare.portal import answers, opt_in, preferences, visits
 
 app_name = "portal"
 urlpatterns = [
+    path("join/<slug:slug>/", opt_in.join, name="join"),
     path("p/book/<token>", visits.book, name="book"),
     path("p/book/<token>/confirm", visits.confirm, name="confirm"),
     path("p/book/<token>/done", visits.done, name="done"),

@@ -64,6 +64,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "read_note": ("A note may ask for silence", "Read the note in your practice system and decide."),
     "duplicate": ("May be in the files twice", "Compare the two charts in your practice system."),
+    "opt_in": ("Signed up for texts on your page", "Find whose number it is and add it to the chart, or close this."),
     "suppression_differs": (
         "A provider's list of opt-outs and ours differ",
         "Both hold: nobody on either is written to. Ask the provider to add what it lacks.",

@@ -28,6 +28,7 @@ OPEN: Final = {
     "sign-out/": "ends a session, whosever",
     "choose-practice/": "asks for a sign-in and knows only the person's own practices",
     "health/": "a watchdog has no sign-in; answers one word",
+    "join/<slug:slug>/": "a practice's public form; takes a number, shows nothing of anybody",
 }
 LINKS: Final = "p/"  # patients' own links: the token is the key
 NO_POLICY: Final = {
