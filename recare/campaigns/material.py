@@ -346,7 +346,7 @@ WHERE o.practice_id = %(practice)s AND o.contact_point_id = ANY(%(points)s::bigi
 _PATIENT_CONTACTS = """
 SELECT t.patient_id, coalesce(m.sent_at, m.claimed_at, t.decided_at), coalesce(t.shares_touch_id, t.id)
 FROM touch t
-LEFT JOIN message m ON m.practice_id = t.practice_id AND m.touch_id = coalesce(t.shares_touch_id, t.id)
+LEFT JOIN message m ON m.practice_id = t.practice_id AND m.touch_id = CASE WHEN t.shares_touch_id IS NULL THEN t.id ELSE t.shares_touch_id END
 LEFT JOIN call c ON c.practice_id = t.practice_id AND c.touch_id = t.id
 WHERE t.practice_id = %(practice)s AND t.patient_id = ANY(%(ids)s::bigint[])
   AND (t.verdict = 'send' OR t.shares_touch_id IS NOT NULL) AND t.decided_at > %(since)s

@@ -138,7 +138,7 @@ def _person(practice_id: int, patient_id: int) -> Person:
         "NOT p.cannot_schedule AND NOT p.premed AND p.hold = '' AND p.deceased_on IS NULL AND p.dismissed_on IS NULL "
         "AND p.status NOT IN ('deceased', 'deleted', 'non_patient') "
         "AND p.standing NOT IN ('dismissed', 'deceased', 'bad_debt', 'scheduling_restricted', 'disputed', 'gone') AS may_book "
-        "FROM patient l JOIN patient p ON p.practice_id = l.practice_id AND p.id = coalesce(l.merged_into_id, l.id) "
+        "FROM patient l JOIN patient p ON p.practice_id = l.practice_id AND p.id = CASE WHEN l.merged_into_id IS NULL THEN l.id ELSE l.merged_into_id END "
         "WHERE l.practice_id = %(practice)s AND l.id = %(patient)s",
         practice=practice_id, patient=patient_id,
     )  # fmt: skip

@@ -82,9 +82,10 @@ class Report:
 def build(practice: Practice, campaign_id: int | None, now: datetime) -> Report:
     """Build the report of one campaign, or of all together, inside the caller's scope."""
     known = (practice.id, campaign_id)
+    sends = rows.sends(*known, float(practice.policy.get("call_minute_cents", rows.CALL_MINUTE_CENTS)))
     units, funnel = rows.households(*known, now), rows.funnel(*known)
     treated, held = arm(units, "treated"), arm(units, "held_out")
-    span, responses = rows.span(*known, now), _responses(practice, campaign_id)
+    span, responses = rows.span(*known, now), _responses(sends)
     lift = intervals.newcombe(treated.kept.value or 0.0, treated.effective, held.kept.value or 0.0, held.effective)
     cost = sum(line.cost_cents for line in responses)
     name, bands = _named(practice.id, campaign_id)
@@ -92,7 +93,7 @@ def build(practice: Practice, campaign_id: int | None, now: datetime) -> Report:
         practice=practice.name, campaign=name, rehearsal=practice.is_rehearsal, definition=DEFINITION, bands=bands, built_at=now,
         span=span, treated=treated, held_out=held, lift=lift, verdict=_verdict(treated, held, lift),
         detectable=intervals.smallest_detectable(held.kept.value or 0.0, treated.effective, held.effective), funnel=funnel,
-        responses=responses, templates=_templates(*known), cost_cents=cost,
+        responses=responses, templates=_templates(sends), cost_cents=cost,
         cost_naive_cents=cost / treated.kept.count if treated.kept.count else None,
         cost_incremental=intervals.incremental_cost(cost, treated.patients, lift),
     )  # fmt: skip
@@ -116,9 +117,8 @@ def _verdict(treated: Arm, held: Arm, lift: Difference) -> Verdict:
     return "more" if lift.value > 0 else "fewer"
 
 
-def _responses(practice: Practice, campaign_id: int | None) -> list[Response]:
-    minute = float(practice.policy.get("call_minute_cents", rows.CALL_MINUTE_CENTS))
-    lines = rows.channels(practice.id, campaign_id, minute)
+def _responses(sends: list[rows.Sent]) -> list[Response]:
+    lines = rows.channels(sends)
     sent, booked = sum(line.sent for line in lines), sum(line.booked for line in lines)
     overall = booked / sent if sent else 0.0
     return [
@@ -130,8 +130,8 @@ def _responses(practice: Practice, campaign_id: int | None) -> list[Response]:
     ]  # fmt: skip
 
 
-def _templates(practice_id: int, campaign_id: int | None) -> list[TemplateLine]:
-    lines = rows.templates(practice_id, campaign_id)
+def _templates(sends: list[rows.Sent]) -> list[TemplateLine]:
+    lines = rows.templates(sends)
     sent = sum(line.sent for line in lines)
     overall = sum(line.booked for line in lines) / sent if sent else 0.0
     return [

@@ -107,7 +107,7 @@ def funnel(practice_id: int, campaign_id: int | None) -> Funnel:
                            OR o.outcome NOT IN ('no_answer', 'wrong_number')) AS delivered,
                    bool_or(m.replied_at IS NOT NULL OR m.clicked_at IS NOT NULL
                            OR o.outcome NOT IN ('no_answer', 'wrong_number', 'left_message')) AS answered
-            FROM (SELECT practice_id, enrolment_id, coalesce(shares_touch_id, id) AS id FROM touch  -- one message for a household
+            FROM (SELECT practice_id, enrolment_id, CASE WHEN shares_touch_id IS NULL THEN id ELSE shares_touch_id END AS id FROM touch  -- one message for a household
                   WHERE practice_id = %(practice)s AND (verdict = 'send' OR shares_touch_id IS NOT NULL)) t
             LEFT JOIN message m ON m.practice_id = t.practice_id AND m.touch_id = t.id
             LEFT JOIN call c ON c.practice_id = t.practice_id AND c.touch_id = t.id
@@ -122,52 +122,78 @@ def funnel(practice_id: int, campaign_id: int | None) -> Funnel:
     return db.rows(Funnel, sql, practice=practice_id, campaign=campaign_id)[0]
 
 
+# Touches that went out, with what came back. A booking is credited to a touch when it follows within 30 days and no message of ours came
+# between. Few people book, so bookings look for their touch and not each of the touches for a booking.
 _CREDITED: Final = """
-        SELECT t.id AS touch_id, t.channel, t.template_version_id, t.contact_point_id, coalesce(m.sent_at, c.created_at) AS at,
-               m.id AS message_id, c.id AS call_id,
-               EXISTS (SELECT 1 FROM outcome o WHERE o.practice_id = t.practice_id AND o.enrolment_id = t.enrolment_id
-                       AND o.kind = 'booked' AND o.at >= coalesce(m.sent_at, c.created_at)
-                       AND o.at < coalesce(m.sent_at, c.created_at) + interval '30 days'
-                       AND NOT EXISTS (SELECT 1 FROM message later WHERE later.practice_id = t.practice_id
-                                       AND later.patient_id = t.patient_id AND later.sent_at > coalesce(m.sent_at, c.created_at)
-                                       AND later.sent_at <= o.at)) AS booked
+    sent AS MATERIALIZED (
+        SELECT t.id AS touch_id, t.enrolment_id, t.patient_id, t.channel, t.template_version_id, m.id AS message_id, c.id AS call_id,
+               CASE WHEN m.sent_at IS NULL THEN c.created_at ELSE m.sent_at END AS at, m.bounced_at, m.replied_at, m.clicked_at, m.cost_micros,
+               c.seconds, c.reached, c.spoke, c.refused
         FROM touch t JOIN assigned a ON a.id = t.enrolment_id
-        LEFT JOIN message m ON m.practice_id = t.practice_id AND m.touch_id = t.id AND m.sent_at IS NOT NULL
-        LEFT JOIN call c ON c.practice_id = t.practice_id AND c.touch_id = t.id
-             AND EXISTS (SELECT 1 FROM call_outcome x WHERE x.practice_id = c.practice_id AND x.call_id = c.id)
-        WHERE t.practice_id = %(practice)s AND t.verdict = 'send' AND (m.id IS NOT NULL OR c.id IS NOT NULL)
+        LEFT JOIN message m ON m.practice_id = %(practice)s AND m.touch_id = t.id AND m.sent_at IS NOT NULL
+        LEFT JOIN (SELECT k.touch_id, k.id, k.created_at, sum(x.seconds) AS seconds,
+                          bool_or(x.outcome NOT IN ('no_answer', 'wrong_number')) AS reached,
+                          bool_or(x.outcome NOT IN ('no_answer', 'wrong_number', 'left_message')) AS spoke,
+                          bool_or(x.outcome = 'do_not_call') AS refused
+                   FROM call k JOIN call_outcome x ON x.practice_id = k.practice_id AND x.call_id = k.id
+                   WHERE k.practice_id = %(practice)s GROUP BY k.touch_id, k.id, k.created_at) c ON c.touch_id = t.id
+        WHERE t.practice_id = %(practice)s AND t.verdict = 'send' AND (m.id IS NOT NULL OR c.id IS NOT NULL)),
+    credited AS (
+        SELECT DISTINCT s.touch_id FROM outcome o JOIN sent s ON s.enrolment_id = o.enrolment_id
+        WHERE o.practice_id = %(practice)s AND o.kind = 'booked' AND o.at >= s.at AND o.at < s.at + interval '30 days'
+          AND NOT EXISTS (SELECT FROM message later WHERE later.practice_id = %(practice)s AND later.patient_id = s.patient_id
+                          AND later.sent_at > s.at AND later.sent_at <= o.at)),
+    stopped AS (
+        SELECT DISTINCT message_id FROM reply WHERE practice_id = %(practice)s AND intent = 'stop' AND message_id IS NOT NULL)
 """
 
 
-def channels(practice_id: int, campaign_id: int | None, call_minute_cents: float) -> list[Channel]:
-    """Return deliveries, answers, opt-outs and cost by channel; a booking counts for the last touch before it."""
-    sql = f"""WITH assigned AS ({_ASSIGNED}), credited AS ({_CREDITED}), talked AS (
-            SELECT o.call_id, sum(o.seconds) AS seconds, bool_or(o.outcome NOT IN ('no_answer', 'wrong_number')) AS reached,
-                   bool_or(o.outcome NOT IN ('no_answer', 'wrong_number', 'left_message')) AS spoke,
-                   bool_or(o.outcome = 'do_not_call') AS refused
-            FROM call_outcome o WHERE o.practice_id = %(practice)s GROUP BY o.call_id)
-        SELECT d.channel, count(*) AS sent,
-               count(*) FILTER (WHERE talked.reached OR (m.id IS NOT NULL AND m.bounced_at IS NULL)) AS delivered,
-               count(*) FILTER (WHERE talked.spoke OR m.replied_at IS NOT NULL OR m.clicked_at IS NOT NULL) AS replied,
-               count(*) FILTER (WHERE talked.refused OR r.message_id IS NOT NULL) AS opted_out,
-               count(*) FILTER (WHERE d.booked) AS booked,
-               (coalesce(sum(m.cost_micros), 0) / 10000.0
-                + coalesce(sum(talked.seconds), 0) / 60.0 * %(minute)s)::double precision AS cost_cents
-        FROM credited d LEFT JOIN message m ON m.practice_id = %(practice)s AND m.id = d.message_id
-        LEFT JOIN talked ON talked.call_id = d.call_id
-        LEFT JOIN LATERAL (SELECT reply.message_id FROM reply WHERE reply.practice_id = %(practice)s
-                           AND reply.message_id = m.id AND reply.intent = 'stop' LIMIT 1) r ON true
-        GROUP BY d.channel ORDER BY d.channel"""
-    return db.rows(Channel, sql, practice=practice_id, campaign=campaign_id, minute=call_minute_cents)
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one template did on one channel; cost in cents."""
+
+    template: str
+    channel: str
+    sent: int
+    delivered: int
+    replied: int
+    opted_out: int
+    booked: int
+    cost_cents: float
 
 
-def templates(practice_id: int, campaign_id: int | None) -> list[Template]:
-    """Return sends and credited bookings by template."""
-    sql = f"""WITH assigned AS ({_ASSIGNED}), credited AS ({_CREDITED})
-        SELECT coalesce(p.name, 'without a template') AS template, d.channel, count(*) AS sent,
-               count(*) FILTER (WHERE d.booked) AS booked
-        FROM credited d
+def sends(practice_id: int, campaign_id: int | None, call_minute_cents: float) -> list[Sent]:
+    """Return deliveries, answers, opt-outs and cost by channel and template; a booking counts for the last touch before it."""
+    sql = f"""WITH assigned AS ({_ASSIGNED}), {_CREDITED}
+        SELECT coalesce(p.name, 'without a template') AS template, d.channel, sum(d.sent)::bigint AS sent, sum(d.delivered)::bigint AS delivered,
+               sum(d.replied)::bigint AS replied, sum(d.opted_out)::bigint AS opted_out, sum(d.booked)::bigint AS booked,
+               sum(d.cost_cents)::double precision AS cost_cents
+        FROM (SELECT s.template_version_id, s.channel, count(*) AS sent,
+                     count(*) FILTER (WHERE s.reached OR (s.message_id IS NOT NULL AND s.bounced_at IS NULL)) AS delivered,
+                     count(*) FILTER (WHERE s.spoke OR s.replied_at IS NOT NULL OR s.clicked_at IS NOT NULL) AS replied,
+                     count(*) FILTER (WHERE s.refused OR r.message_id IS NOT NULL) AS opted_out, count(b.touch_id) AS booked,
+                     coalesce(sum(s.cost_micros), 0) / 10000.0 + coalesce(sum(s.seconds), 0) / 60.0 * %(minute)s AS cost_cents
+              FROM sent s LEFT JOIN credited b ON b.touch_id = s.touch_id LEFT JOIN stopped r ON r.message_id = s.message_id
+              GROUP BY s.template_version_id, s.channel) d
         LEFT JOIN template_version v ON v.practice_id = %(practice)s AND v.id = d.template_version_id
         LEFT JOIN template p ON p.practice_id = %(practice)s AND p.id = v.template_id
         GROUP BY 1, 2 ORDER BY 3 DESC, 1"""
-    return db.rows(Template, sql, practice=practice_id, campaign=campaign_id)
+    return db.rows(Sent, sql, practice=practice_id, campaign=campaign_id, minute=call_minute_cents)
+
+
+def channels(lines: list[Sent]) -> list[Channel]:
+    """Add up by channel."""
+    found = []
+    for channel in sorted({line.channel for line in lines}):
+        mine = [line for line in lines if line.channel == channel]
+        whole = {
+            name: sum(getattr(line, name) for line in mine)
+            for name in ("sent", "delivered", "replied", "opted_out", "booked")
+        }
+        found.append(Channel(channel, cost_cents=sum(line.cost_cents for line in mine), **whole))
+    return found
+
+
+def templates(lines: list[Sent]) -> list[Template]:
+    """Leave what a template's line shows."""
+    return [Template(line.template, line.channel, line.sent, line.booked) for line in lines]

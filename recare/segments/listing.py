@@ -27,7 +27,7 @@ LIVE_UP_TO: Final = 20_000
 @dataclass(frozen=True, slots=True)
 class Relation:
     """What to select from, as ``f``: the columns of ``facts_on`` and priority_cents, seen_on, sort_name, find_name, standing, hold,
-    paused_until, left_in_peace. ``params`` are its bound values.
+    paused_until, left_in_peace. Merged charts are left out. ``params`` are its bound values.
     """
 
     sql: str
@@ -53,7 +53,7 @@ def live(today: date, bands: Bands) -> Relation:
         " lower(p.last_name || ' ' || p.first_name) COLLATE \"C\" AS sort_name, p.find_name, p.standing, p.hold, p.paused_until,"
         " p.do_not_contact OR p.standing = 'do_not_contact' AS left_in_peace"
         " FROM facts_on(%(today)s) f LEFT JOIN patient p ON p.practice_id = f.practice_id AND p.id = f.patient_id"
-        " WHERE f.practice_id = %(practice)s)"
+        " WHERE f.practice_id = %(practice)s AND f.status <> 'merged')"
     )
     return Relation(sql, params | {"today": today}, kept=False)
 
@@ -86,7 +86,9 @@ def _is_large(practice_id: int) -> bool:
 
 def _rebuild(practice: Practice, today: date) -> int:
     bands = band_definitions.of_practice(practice.policy)
-    db.analyze("patient", "patient_facts")  # a fresh import has no statistics, and without them this is planned as one loop in another
+    db.analyze(
+        "patient", "patient_facts"
+    )  # a fresh import has no statistics, and without them this is planned as one loop in another
     db.run("DELETE FROM patient_today WHERE practice_id = %(practice)s", practice=practice.id)
     count = _write(practice.id, live(today, bands), None)
     db.analyze("patient_today")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
 from recare.segments import listing
-from recare.segments.predicate import compile as compile_predicate
+from recare.segments.predicate import compile_node
 from recare.segments.segment import Count
 
 if TYPE_CHECKING:
@@ -15,33 +15,42 @@ if TYPE_CHECKING:
 
     from recare.practices.practice import Practice
     from recare.segments.bands import Bands
+    from recare.segments.listing import Relation
     from recare.segments.predicate import Predicate
 
-_PARTS: Final = (
-    "count(*) FILTER (WHERE {where})", "count(*) FILTER (WHERE ({where}) AND f.sms_ok)", "count(*) FILTER (WHERE ({where}) AND f.email_ok)",
-    "count(*) FILTER (WHERE ({where}) AND f.call_ok)", "count(*) FILTER (WHERE ({where}) AND f.letter_ok)",
-    "count(*) FILTER (WHERE ({where}) AND NOT (f.sms_ok OR f.email_ok OR f.call_ok OR f.letter_ok))",
-)  # fmt: skip
+_WAYS: Final = ("sms", "email", "call", "letter")
+_MOST: Final = 50  # segments in one statement: each is one bit of a number, and four bits say what reaches the patient
 
 
 def counts(practice: Practice, asked: Sequence[tuple[Predicate, Bands]], today: date) -> list[Count]:
     """Count each predicate with its own bands on a day, in the order given, in one statement inside the caller's scope."""
-    if not asked:
-        return []
+    found: list[Count] = []
     source = listing.relation(practice, today)
-    holds, parts, params = [], [], dict[str, Any](source.params)
+    for start in range(0, len(asked), _MOST):
+        found += _counted(practice.id, source, asked[start : start + _MOST], today)
+    return found
+
+
+def _counted(practice_id: int, source: Relation, asked: Sequence[tuple[Predicate, Bands]], today: date) -> list[Count]:
+    bits = [f"CASE WHEN f.{way}_ok THEN {1 << at} ELSE 0 END" for at, way in enumerate(_WAYS)]
+    params = dict[str, Any](source.params)
     for at, (predicate, bands) in enumerate(asked):
-        made = compile_predicate(predicate, today, bands)
+        made = compile_node(predicate.root, today, bands)
         where = made.where
         for name, value in made.params.items():
             if name != "today":
                 where = where.replace(f"%({name})s", f"%(s{at}_{name})s")
                 params[f"s{at}_{name}"] = value
-        holds.append(f"({where}) AS h{at}")
-        parts += [part.format(where=f"f.h{at}") for part in _PARTS]
-    row = db.tuples(
-        f"SELECT {', '.join(parts)} FROM (SELECT f.sms_ok, f.email_ok, f.call_ok, f.letter_ok, {', '.join(holds)} FROM {source.sql} f"
-        " WHERE f.practice_id = %(practice)s OFFSET 0) f",
-        practice=practice.id, **params,
-    )[0]  # fmt: skip
-    return [Count(*row[start : start + len(_PARTS)]) for start in range(0, len(row), len(_PARTS))]
+        bits.append(f"CASE WHEN {where} THEN {1 << (len(_WAYS) + at)}::bigint ELSE 0 END")
+    groups = db.tuples(
+        f"SELECT {' | '.join(bits)} AS bits, count(*) FROM {source.sql} f WHERE f.practice_id = %(practice)s GROUP BY 1",
+        practice=practice_id, **params,
+    )  # fmt: skip
+    return [_summed(groups, 1 << (len(_WAYS) + at)) for at, _ in enumerate(asked)]
+
+
+def _summed(groups: list[tuple[int, int]], segment: int) -> Count:
+    mine = [(bits, patients) for bits, patients in groups if bits & segment]
+    ways = {way: sum(patients for bits, patients in mine if bits & 1 << at) for at, way in enumerate(_WAYS)}
+    none = sum(patients for bits, patients in mine if not bits & ((1 << len(_WAYS)) - 1))
+    return Count(total=sum(patients for _, patients in mine), none=none, **ways)

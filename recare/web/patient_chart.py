@@ -149,9 +149,9 @@ def person(practice_id: int, patient_id: int) -> Person | None:
         Person,
         "SELECT p.id, p.source, p.source_key, p.first_name, p.last_name, p.preferred_name, p.birthdate, p.language, p.status, p.pms_status, "
         "p.standing, p.standing_set_by, p.hold, p.hold_since, p.do_not_contact, p.banned_channels, p.paused_until, p.dismissed_on, "
-        "p.household_id, coalesce(coalesce(nullif(g.preferred_name, ''), g.first_name) || ' ' || g.last_name, '') AS guardian, "
-        "p.preferred_channel, p.merged_into_id FROM patient p LEFT JOIN patient g ON g.practice_id = p.practice_id "
-        "AND g.id = coalesce(p.guardian_id, p.guarantor_id) AND g.id <> p.id WHERE p.practice_id = %(practice)s AND p.id = %(patient)s",
+        "p.household_id, coalesce((SELECT coalesce(nullif(g.preferred_name, ''), g.first_name) || ' ' || g.last_name FROM patient g "
+        "WHERE g.practice_id = %(practice)s AND g.id = CASE WHEN p.guardian_id IS NULL THEN p.guarantor_id ELSE p.guardian_id END AND g.id <> p.id), '') AS guardian, "
+        "p.preferred_channel, p.merged_into_id FROM patient p WHERE p.practice_id = %(practice)s AND p.id = %(patient)s",
         practice=practice_id, patient=patient_id,
     )  # fmt: skip
 

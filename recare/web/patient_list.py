@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
 from recare.segments import predicate as predicates
+from recare.segments.segment import Count
 
 if TYPE_CHECKING:
     from recare.practices.practice import Practice
@@ -86,55 +87,112 @@ _ORDERS: Final[dict[Order, tuple[str, str, str]]] = {  # expression, direction, 
 
 def where_of(asked: Question) -> tuple[str, dict[str, Any]]:
     """Return the condition over a listing's ``f`` that decides who is on the list, and its values."""
-    parts, params = ["f.practice_id = %(practice)s", "f.status <> 'merged'"], dict[str, Any](practice=asked.practice.id)
+    parts, params = ["f.practice_id = %(practice)s"], dict[str, Any](practice=asked.practice.id)
     if asked.predicate is not None:
-        made = predicates.compile(asked.predicate, asked.today, asked.bands)
-        parts, params = [parts[0], made.where], params | made.params
+        made = predicates.compile_node(asked.predicate.root, asked.today, asked.bands)
+        parts.append(f"({made.where})")
+        params |= made.params
     if asked.standing:
         parts.append(_STANDINGS.get(asked.standing, "f.standing = %(standing)s"))
         params["standing"] = asked.standing
     if asked.found is not None:
         parts.append(asked.found.where)
         params |= asked.found.params
-    return " AND ".join(parts), params
+    return " AND ".join(parts), params | asked.source.params
 
 
-def rows(asked: Question, order: Order, cursor: str = "", limit: int = PAGE) -> list[Line]:
-    """Return one page of a list; go on with the ``cursor`` of the last row. Raises ValueError for a bad cursor."""
-    source, (where, params) = asked.source, where_of(asked)
-    band, band_params = asked.bands.sql(asked.today)
-    key, direction, kind = _ORDERS[order]
-    after = ""
-    if cursor:
-        after = f" AND ({key}, f.patient_id) {'<' if direction == 'DESC' else '>'} (%(after_key)s::{kind}, %(after_id)s::bigint)"
-        params |= _read_cursor(cursor, kind)
-    where += after
-    params |= source.params | band_params | {"limit": limit, "walked": WALKED}
-    by = f"ORDER BY {key} {direction}, f.patient_id {direction}"
-    if not source.kept:
-        return db.rows(
+def page(asked: Question, order: Order, cursor: str = "", limit: int = PAGE) -> tuple[list[Line], Count]:
+    """Return one page of a list, and how many are on the whole of it; go on with the ``cursor`` of the last row.
+
+    Raises ValueError for a bad cursor.
+    """
+    (where, params), key = where_of(asked), _key(asked, order, cursor)
+    params |= key.params | {"limit": limit, "walked": WALKED}
+    if asked.source.kept:
+        # most questions are answered by the first rows in order; the copy's index has them
+        start = (
+            f"(SELECT f.* FROM patient_today f WHERE f.practice_id = %(practice)s{key.after} {key.by} LIMIT %(walked)s)"
+        )
+        lines = db.rows(
             Line,
-            _LINES.format(band=band, key=key, by=by, people=f"{source.sql} f WHERE {where} {by} LIMIT %(limit)s"),
+            f"SELECT {key.shown} FROM (SELECT f.* FROM {start} f WHERE {where} LIMIT %(limit)s) f{_CHART} {key.by}",
             **params,
         )
-    start = f"(SELECT f.* FROM patient_today f WHERE f.practice_id = %(practice)s{after} {by} LIMIT %(walked)s) f WHERE {where} {by} LIMIT %(limit)s"
-    lines = db.rows(Line, _LINES.format(band=band, key=key, by=by, people=start), **params)
-    if len(lines) == limit:
-        return lines
-    # OFFSET 0 keeps the planner from walking the whole index in order; sorting keys alone costs least
-    name = key.removeprefix("f.")
-    keys = f"(SELECT f.patient_id, {key} FROM patient_today f WHERE {where} OFFSET 0) f {by} LIMIT %(limit)s"
-    best = f"(SELECT f.* FROM (SELECT f.patient_id, f.{name} FROM {keys}) k JOIN patient_today f ON f.practice_id = %(practice)s AND f.patient_id = k.patient_id) f"
-    return db.rows(Line, _LINES.format(band=band, key=key, by=by, people=best), **params)
+        if len(lines) == limit:
+            return lines, counted(asked)
+    return _one_reading(asked.source.sql, where, key, params)
 
 
-_LINES: Final = """
-SELECT f.patient_id, p.first_name, p.last_name, p.preferred_name, f.birthdate, {band} AS band, f.last_visit_on, f.next_visit_on, f.recall_due_on,
-       f.overdue_days, f.priority_cents, f.contactable, f.sms_ok, f.email_ok, f.call_ok, f.letter_ok, p.standing, p.hold, p.paused_until,
-       json_build_array({key}, f.patient_id)::text AS cursor
-FROM (SELECT f.* FROM {people}) f JOIN patient p ON p.practice_id = %(practice)s AND p.id = f.patient_id
-{by}
-"""
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """An order: what a row is placed by, and the condition of going on after the cursor."""
+
+    by: str
+    after: str
+    shown: str
+    params: dict[str, Any]
+
+
+def _key(asked: Question, order: Order, cursor: str) -> _Key:
+    column, direction, kind = _ORDERS[order]
+    band, params = asked.bands.sql(asked.today)
+    after = ""
+    if cursor:
+        after = f" AND ({column}, f.patient_id) {'<' if direction == 'DESC' else '>'} (%(after_key)s::{kind}, %(after_id)s::bigint)"
+        params = params | _read_cursor(cursor, kind)
+    shown = f"{_SHOWN}, {band} AS band, json_build_array({column}, f.patient_id)::text AS cursor"
+    return _Key(f"ORDER BY {column} {direction}, f.patient_id {direction}", after, shown, params)
+
+
+_CHART: Final = " JOIN patient p ON p.practice_id = %(practice)s AND p.id = f.patient_id"
+_SHOWN: Final = (
+    "f.patient_id, p.first_name, p.last_name, p.preferred_name, f.birthdate, f.last_visit_on, f.next_visit_on, f.recall_due_on, f.overdue_days,"
+    " f.priority_cents, f.contactable, f.sms_ok, f.email_ok, f.call_ok, f.letter_ok, p.standing, p.hold, p.paused_until"
+)
+_NEEDED: Final = (
+    "f.patient_id, f.birthdate, f.last_visit_on, f.next_visit_on, f.recall_due_on, f.overdue_days, f.priority_cents, f.contactable, f.sms_ok,"
+    " f.email_ok, f.call_ok, f.letter_ok, f.seen_on, f.sort_name, f.recall_interval_days"
+)
+_COUNT: Final = (
+    "count(*) AS total, count(*) FILTER (WHERE f.sms_ok) AS sms, count(*) FILTER (WHERE f.email_ok) AS email,"
+    " count(*) FILTER (WHERE f.call_ok) AS call, count(*) FILTER (WHERE f.letter_ok) AS letter,"
+    " count(*) FILTER (WHERE NOT (f.sms_ok OR f.email_ok OR f.call_ok OR f.letter_ok)) AS none"
+)
+
+
+def _one_reading(source: str, where: str, key: _Key, params: dict[str, Any]) -> tuple[list[Line], Count]:
+    """Count and sort what one reading of the list finds."""
+    found = db.rows(
+        _Both,
+        f"WITH f AS MATERIALIZED (SELECT {_NEEDED} FROM {source} f WHERE {where}), counted AS (SELECT {_COUNT} FROM f),"
+        f" lines AS (SELECT {key.shown}, row_number() OVER ({key.by}) AS place"
+        f" FROM (SELECT f.* FROM f WHERE true{key.after} {key.by} LIMIT %(limit)s) f{_CHART})"
+        " SELECT to_jsonb(counted) AS count, to_jsonb(lines) AS line FROM counted LEFT JOIN lines ON true ORDER BY lines.place",
+        **params,
+    )  # fmt: skip
+    return [_line(row.line) for row in found if row.line is not None], Count(**found[0].count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    count: dict[str, Any]
+    line: dict[str, Any] | None
+
+
+_DAYS: Final = ("birthdate", "last_visit_on", "next_visit_on", "recall_due_on", "paused_until")
+
+
+def _line(data: dict[str, Any]) -> Line:
+    days = {name: date.fromisoformat(data[name]) if data[name] else None for name in _DAYS}
+    return Line(**{name: value for name, value in data.items() if name != "place"} | days)
+
+
+def counted(asked: Question) -> Count:
+    """Count everybody a question finds, in one statement."""
+    where, params = where_of(asked)
+    found = db.one(Count, f"SELECT {_COUNT} FROM {asked.source.sql} f WHERE {where}", **params)
+    assert found is not None  # noqa: S101 (an aggregate always gives one row)
+    return found
 
 
 _CURSOR_KEYS: Final = {"float8": float, "date": str, "text": str}

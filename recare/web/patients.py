@@ -11,12 +11,13 @@ from django.shortcuts import redirect, render
 from recare.base import audit
 from recare.practices.access import StaffRequest, staff
 from recare.segments import listing
-from recare.web import patient_count, patient_filters, patient_list, patient_search
+from recare.web import patient_filters, patient_list, patient_search
 from recare.web.patient_filters import Filters
 from recare.web.patient_list import PAGE, Line, Question
 
 if TYPE_CHECKING:
     from recare.segments.bands import Bands
+    from recare.segments.segment import Count
 
 READERS: Final = ("owner", "manager", "front_desk", "clinician", "auditor")
 _STANDING_KINDS: Final = {
@@ -41,7 +42,7 @@ def patients(request: StaffRequest) -> HttpResponse:
         asked.standing, patient_search.find(request.practice.id, asked.q),
     )  # fmt: skip
     try:
-        question, lines = _page(question, asked)
+        question, lines, count = _page(question, asked)
     except ValueError:
         return redirect(f"{request.path}?{asked.address(cursor='')}")
     shown = lines[:PAGE]
@@ -50,22 +51,31 @@ def patients(request: StaffRequest) -> HttpResponse:
         {"filters": asked.asked, "order": asked.order, "shown": len(shown), "further": bool(asked.cursor)},
     )  # fmt: skip
     context = _context(asked, bands, shown, more=len(lines) > PAGE) | {
-        **patient_count.shown(question), "segments": choices, "chosen": chosen, "similar": question.found is not None and question.found.close,
+        "count": count, "figures": _figures(count), "segments": choices, "chosen": chosen, "similar": question.found is not None and question.found.close,
     }  # fmt: skip
     part = request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
     return render(request, "web/patients_found.html" if part else "web/patients.html", context)
 
 
-def _page(question: Question, asked: Filters) -> tuple[Question, list[Line]]:
+def _page(question: Question, asked: Filters) -> tuple[Question, list[Line], Count]:
     """Read a page; when nobody is written as typed, of names that come close. Raises ValueError for a bad cursor."""
-    lines = patient_list.rows(question, asked.order, asked.cursor, PAGE + 1)
-    if lines or question.found is None or asked.cursor:
-        return question, lines
+    lines, count = patient_list.page(question, asked.order, asked.cursor, PAGE + 1)
+    if count.total or question.found is None:
+        return question, lines, count
     close = patient_search.close(question.practice.id, asked.q, question.source)
     if close is None:
-        return question, lines
+        return question, lines, count
     question = replace(question, found=close)
-    return question, patient_list.rows(question, asked.order, "", PAGE + 1)
+    return question, *patient_list.page(question, asked.order, "", PAGE + 1)
+
+
+_WAYS: Final = {"sms": "text", "email": "e-mail", "call": "call", "letter": "letter", "none": "nothing"}
+
+
+def _figures(count: Count) -> list[tuple[str, str]]:
+    """Return the total first, then each way that reaches some of them."""
+    ways = [(words, f"{getattr(count, name):,}") for name, words in _WAYS.items() if getattr(count, name)]
+    return [("patient" if count.total == 1 else "patients", f"{count.total:,}"), *ways]
 
 
 def _context(asked: Filters, bands: Bands, shown: list[Line], *, more: bool) -> dict[str, Any]:
