@@ -110,6 +110,8 @@ def title(kind: str) -> str:
 
 def _where(task: Task) -> str:
     """The page on which the task is done."""
+    if task.kind == "closing":
+        return f"/closing/{task.id}/"
     if task.subject_table in {"inbound_event", "reply"}:
         return f"/inbox/?task={task.id}"
     if task.subject_table in _PAGES and task.subject_id is not None:

@@ -4,6 +4,7 @@ from recare.web import (
     audit,
     calls,
     choose,
+    closing,
     evidence,
     health,
     patient,
@@ -19,6 +20,7 @@ app_name = "web"
 urlpatterns = [
     path("", today.today, name="today"),
     path("tasks/", today.all_tasks, name="tasks"),
+    path("closing/<int:task_id>/", closing.letter, name="closing"),
     path("tasks/<int:task_id>/done/", today.task_done, name="task-done"),
     path("choose-practice/", choose.choose_practice, name="choose-practice"),
     path("health/", health.health, name="health"),

@@ -187,6 +187,16 @@ def _rest(practice: Practice, patients: list[int], mark: str) -> None:
     opening = openings.find(practice, first_day, 5, 60, NOW)[0]
     book.take(practice.id, patients[2], opening, "staff", NOW)
     tasks.open_task(practice.id, "reply", 3, NOW, patient_id=patients[0], detail={"text": f"{mark} asks"})
+    closing = tasks.open_task(practice.id, "closing", 6, NOW, patient_id=patients[0])
+    insert(
+        "closing_letter",
+        task_id=closing,
+        patient_id=patients[0],
+        body=f"Dear {mark}",
+        approved_by=mark,
+        approved_at=NOW,
+        **here,
+    )
     run = db.value("SELECT min(id) FROM sync_run WHERE practice_id = %(p)s", p=practice.id)
     broken = {
         "file": f"{mark}.csv",
