@@ -45,7 +45,7 @@ def test_signing_in_never_leads_to_another_site(client: Client, ada: str) -> Non
     assert answer.headers["Location"] == "/"
 
 
-def test_an_idle_session_is_signed_out(client: Client, ada: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sec_03_an_idle_session_is_signed_out(client: Client, ada: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sign_in(client, ada, PASSWORD)
     client.get("/")
     session = client.session

@@ -25,7 +25,7 @@ def test_the_trail_of_three_entries_is_whole(practice: Practice, now: datetime) 
 @pytest.mark.parametrize(
     "statement", ["UPDATE audit_entry SET verb = 'slept'", "DELETE FROM audit_entry", "TRUNCATE audit_entry"]
 )
-def test_the_database_refuses_to_change_the_trail(practice: Practice, now: datetime, statement: str) -> None:
+def test_sec_05_the_database_refuses_to_change_the_trail(practice: Practice, now: datetime, statement: str) -> None:
     _three_entries(practice, now)
     with pytest.raises(DatabaseError), transaction.atomic():
         db.run(statement)
@@ -39,7 +39,7 @@ def test_the_database_refuses_to_change_the_trail(practice: Practice, now: datet
         "UPDATE audit_entry SET seq = seq + 10 WHERE practice_id = %s AND seq = 2",
     ],
 )
-def test_verify_names_the_first_entry_that_somebody_with_full_rights_has_touched(
+def test_sec_06_verify_names_the_first_entry_that_somebody_with_full_rights_has_touched(
     committed_practice: Practice, now: datetime, tampering: str
 ) -> None:
     with db.scope(committed_practice.id):

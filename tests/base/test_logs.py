@@ -9,7 +9,7 @@ from recare.base.logs import redact
     "secret",
     ["+16305550100", "(630) 555-0100", "630.555.0100", "ada.example@example.com", "/p/AbCdEf123456_-xyz"],
 )
-def test_a_log_line_shows_no_number_no_address_and_no_token(secret: str) -> None:
+def test_sec_08_a_log_line_shows_no_number_no_address_and_no_token(secret: str) -> None:
     line = redact(f"could not send to {secret} at 10:02")
     assert secret.removeprefix("/p/") not in line
     assert "at 10:02" in line

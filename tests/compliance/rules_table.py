@@ -1,6 +1,6 @@
 """Writes docs/operate/rules.md: each rule with its test cases and how many pass, made from the rule ids in the tests' names.
 
-    .venv/bin/python tests/compliance/rules_table.py [--tests tests/compliance ...] [--write docs/operate/rules.md]
+    .venv/bin/python tests/compliance/rules_table.py [--tests tests/compliance tests/consent ...] [--write docs/operate/rules.md]
 
 Without --write the table is printed. The exit code is 1 when a case fails or a built rule has no case.
 """
@@ -20,7 +20,21 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from recare.compliance.listing import CONFIDENCE, GRADES, rules
 from recare.compliance.packs import load_packs
 
-NAMED = re.compile(r"test_([A-Z]{3})_(\d\d)_")
+NAMED = re.compile(r"test_(?:([a-z]{3})_(\d\d)|(i\d))_", re.IGNORECASE)
+ROOMS = [
+    f"tests/{room}"
+    for room in ("compliance", "consent", "messages", "inbox", "calls", "campaigns", "channels", "portal", "patients", "practices", "accounts", "base", "web")
+]  # fmt: skip
+INVARIANTS = {
+    "I1": "No contact of a campaign without a decision that cites the consent it rests on; one question shows the whole proof.",
+    "I2": "Signed consent that lacks a part is an opt-in; an import that only says yes is a number on file.",
+    "I3": "A no beats every yes of the same moment or before, whenever the yes is written down.",
+    "I4": "Each day the provider's list of opt-outs and the ledger are compared; the union holds, differences alert.",
+    "I5": "A no survives deletion, erasure, merge, a restored backup and the next import.",
+    "I6": "The database refuses to change or remove an event; verification names the first one touched.",
+    "I7": "Words go six years after the last contact; facts, consents and every no stay.",
+    "I8": "Everything about one person or number can be exported with hashes and checked without the database.",
+}
 
 
 class Tally:
@@ -34,7 +48,7 @@ class Tally:
         found = NAMED.search(report.nodeid)
         if found is None or report.when != "call":
             return
-        rule = f"{found[1]}-{found[2]}"
+        rule = found[3].upper() if found[3] else f"{found[1].upper()}-{found[2]}"
         self.cases[rule] += 1
         self.passing[rule] += report.passed
 
@@ -57,9 +71,17 @@ def table(tally: Tally) -> str:
     ]
     lines += [
         "",
-        "## Rules that are no gate of a decision",
+        "## Invariants of the consent ledger",
         "",
-        "| rule | what holds | where it is kept |",
+        "| invariant | what holds | cases | passing |",
+        "|---|---|--:|--:|",
+    ]
+    lines += [f"| {name} | {says} | {tally.cases[name]} | {tally.passing[name]} |" for name, says in INVARIANTS.items()]
+    lines += [
+        "",
+        "## Rules without a case of their own",
+        "",
+        "| rule | what holds | why |",
         "|---|---|---|",
     ]
     lines += [f"| {rule.id} | {rule.says} | {rule.not_built} |" for rule in rules() if not tally.cases[rule.id]]
@@ -72,7 +94,7 @@ def table(tally: Tally) -> str:
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--tests", nargs="*", default=["tests/compliance"])
+    options.add_argument("--tests", nargs="*", default=ROOMS)
     options.add_argument("--write", type=Path)
     given = options.parse_args()
     tally = Tally()
@@ -82,6 +104,7 @@ def main() -> int:
     else:
         print(table(tally))
     untested = [rule.id for rule in rules() if not rule.not_built and not tally.cases[rule.id]]
+    untested += [name for name in INVARIANTS if not tally.cases[name]]
     if untested:
         print("No test case names:", ", ".join(untested))
     return int(bool(untested) or tally.cases != tally.passing)

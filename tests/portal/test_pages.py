@@ -133,7 +133,7 @@ def test_a_chart_that_was_merged_since_books_for_the_one_that_remains(stranger: 
 # --- the way out ---
 
 
-def test_looking_at_the_way_out_changes_nothing_and_one_button_goes_through_it(stranger: Client, way: Written) -> None:
+def test_eml_02_looking_at_the_way_out_changes_nothing_and_one_button_goes_through_it(stranger: Client, way: Written) -> None:
     path = way.path("unsubscribe")
     assert "Stop e-mails" in page(stranger, path)
     assert way.values(EVENTS) == []
@@ -141,7 +141,7 @@ def test_looking_at_the_way_out_changes_nothing_and_one_button_goes_through_it(s
     assert way.values(EVENTS) == ["revoked email web"]
 
 
-def test_a_mail_program_unsubscribes_with_one_click_as_often_as_it_likes(stranger: Client, way: Written) -> None:
+def test_eml_02_a_mail_program_unsubscribes_with_one_click_as_often_as_it_likes(stranger: Client, way: Written) -> None:
     path = way.path("unsubscribe")
     for _ in range(3):
         answer = stranger.post(path, "List-Unsubscribe=One-Click", content_type="application/x-www-form-urlencoded")
@@ -155,13 +155,13 @@ def test_one_click_through_a_form_of_many_parts_works_too(stranger: Client, way:
     assert stranger.post(way.path("unsubscribe"), {"List-Unsubscribe": "One-Click"}).content == b"Unsubscribed.\n"
 
 
-def test_a_wrong_token_unsubscribes_nobody(stranger: Client, way: Written) -> None:
+def test_eml_02_a_wrong_token_unsubscribes_nobody(stranger: Client, way: Written) -> None:
     answer = stranger.post("/p/unsubscribe/AAAAAAAAAAAAAAAAAAAAAA", {"List-Unsubscribe": "One-Click"})
     assert answer.status_code == 404
     assert way.values(EVENTS) == []
 
 
-def test_the_way_out_works_after_years(stranger: Client, practice: Practice, now: datetime) -> None:
+def test_eml_01_the_way_out_works_after_years(stranger: Client, practice: Practice, now: datetime) -> None:
     from recare.practices import practice as practices
 
     way = written(practice, now)

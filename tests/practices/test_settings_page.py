@@ -32,7 +32,7 @@ def test_bad_input_is_told_at_its_field_and_changes_nothing(
     assert get(practice.id) == practice
 
 
-def test_anybody_may_stop_but_only_owner_and_manager_may_go_on(practice: Practice, as_role: SignIn) -> None:
+def test_sec_02_anybody_may_stop_but_only_owner_and_manager_may_go_on(practice: Practice, as_role: SignIn) -> None:
     desk = as_role("front_desk")
     desk.post("/settings/stop/", {"on": "yes"})
     assert get(practice.id).held_at is not None

@@ -108,7 +108,7 @@ def test_HIP_08_a_pack_holds_each_message_with_its_consent_rules_and_what_follow
     assert of_kind(pack, "inbound")[0]["understood_as"] == "stop"
 
 
-def test_a_pack_about_a_number_holds_everybody_it_stood_for_and_one_about_a_patient_only_theirs(
+def test_i8_a_pack_about_a_number_holds_everybody_it_stood_for_and_one_about_a_patient_only_theirs(
     person: Person, now: datetime
 ) -> None:
     other = people.texted(people.make_case(person.practice_id))
@@ -122,7 +122,7 @@ def test_a_pack_about_a_number_holds_everybody_it_stood_for_and_one_about_a_pati
     assert evidence.of_patient(person.practice_id, 0) is None
 
 
-def test_a_pack_is_checked_in_another_process_without_any_database(
+def test_i8_a_pack_is_checked_in_another_process_without_any_database(
     person: Person, now: datetime, tmp_path: Path
 ) -> None:
     path = saved(tmp_path, pack_of(person, now))

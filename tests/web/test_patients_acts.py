@@ -245,7 +245,7 @@ def test_a_dismissal_is_entered_with_its_letter_and_taken_back_only_by_owner_or_
 @pytest.mark.parametrize(
     "wrong", [{"dismiss-letter_ref": " "}, {"dismiss-notice_on": ""}, {"dismiss-ends_on": "2026-12-01"}]
 )
-def test_a_dismissal_without_its_notice_is_refused(as_role: SignIn, patient: int, wrong: dict[str, str]) -> None:
+def test_pat_02_a_dismissal_without_its_notice_is_refused(as_role: SignIn, patient: int, wrong: dict[str, str]) -> None:
     assert as_role("owner").post(f"/patients/{patient}/dismiss/", NOTICE | wrong).status_code == 422
     assert _row(patient, "dismissed_on") == (None,)
     assert db.value("SELECT count(*) FROM dismissal") == 0
