@@ -76,6 +76,29 @@ def test_an_event_for_an_unknown_point_is_refused_whole(practice: Practice, now:
     assert db.value("SELECT count(*) FROM consent_event WHERE practice_id = %(p)s", p=practice.id) == 0
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [{"channel": "fax"}, {"type": "maybe"}, {"level": 4}, {"level": -1}, {"method": "telepathy"}, {"exact_text": "a\x00b"}],
+    ids=lambda broken: next(iter(broken)),
+)  # fmt: skip
+def test_a_malformed_event_stops_loudly_and_nothing_is_added(
+    practice: Practice, now: datetime, broken: dict[str, Any]
+) -> None:
+    point = _point(practice.id, now)
+    good: dict[str, Any] = {
+        "channel": "sms",
+        "type": "granted",
+        "method": "paper",
+        "level": 2,
+        "evidence_ref": "scan:1",
+    }
+    with pytest.raises((DatabaseError, ValueError)), db.scope(practice.id):
+        ledger.append(practice.id, [NewEvent(point, **good), NewEvent(point, **(good | broken))], now)
+    assert db.value("SELECT count(*) FROM consent_event WHERE practice_id = %(p)s", p=practice.id) == 0
+    assert ledger.verify(practice.id) is None
+    assert fold.compare(practice.id) == []
+
+
 def test_I2_signed_consent_without_its_parts_is_stored_as_c2(practice: Practice, now: datetime) -> None:
     from dataclasses import replace
 
