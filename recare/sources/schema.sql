@@ -35,11 +35,3 @@ CREATE TABLE import_issue (
 CREATE INDEX import_issue_run ON import_issue (practice_id, sync_run_id, id);
 CREATE INDEX import_issue_open ON import_issue (practice_id, entity) WHERE resolved_at IS NULL;
 SELECT guard_by_practice('import_issue');
-
--- Statistics for the planner after an import, for it cannot wait until autovacuum finds the time: without them the first query that joins
--- the new rows loops over each row of one table for each row of the other. Only the owner of a table may analyze it.
-CREATE FUNCTION analyze_charts() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
-BEGIN
-    ANALYZE household, patient, appointment, procedure, treatment_plan_item, recall, coverage, contact_point, patient_contact, consent_event;
-END $$;
-REVOKE ALL ON FUNCTION analyze_charts() FROM PUBLIC;

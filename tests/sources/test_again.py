@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
-import random
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -252,16 +250,30 @@ def test_a_smaller_file_leaves_what_it_does_not_state(practice: Practice, tmp_pa
 
 
 IMPORT = """
-import sys; from datetime import datetime, UTC; from pathlib import Path
+import os, signal, sys; from datetime import datetime, UTC; from pathlib import Path
 import django; django.setup()
+from django.db import connection
 from recare.sources.csv.importer import run_import
-sys.exit(run_import([Path(sys.argv[1])], sys.argv[2], False, datetime(2027, 1, 12, 17, 0, tzinfo=UTC), lambda line: None))
+left = int(sys.argv[3])
+def count(execute, *rest):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return execute(*rest)
+with connection.execute_wrapper(count):
+    code = run_import([Path(sys.argv[1])], sys.argv[2], False, datetime(2027, 1, 12, 17, 0, tzinfo=UTC), lambda line: None)
+print(-left)
+sys.exit(code)
 """
 
 
-def start_import(practice: Practice, folder: Path) -> subprocess.Popen[bytes]:
+def run_import(practice: Practice, folder: Path, killed_at: int = 0) -> tuple[int, str]:
+    """Import in a process of its own, which kills itself before its ``killed_at``-th statement; return exit code and statements run."""
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "recare.settings"}
-    return subprocess.Popen([sys.executable, "-c", IMPORT, str(folder), practice.slug], env=environment)
+    command = [sys.executable, "-c", IMPORT, str(folder), practice.slug, str(killed_at)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return done.returncode, done.stdout.strip()
 
 
 def chart(practice: Practice) -> dict[str, tuple[int, str]]:
@@ -289,27 +301,16 @@ def test_an_import_killed_anywhere_and_run_again_gives_the_same_chart(
     from tests.conftest import new_practice
 
     write_csv(tmp_path, date(2027, 1, 12), 11, patients=800)
-    whole, killed, rng = new_practice(), committed_practice, random.Random(5)
-    began = time.monotonic()
-    assert start_import(whole, tmp_path).wait(120) == 0
-    took = time.monotonic() - began
-    kills = 0
-    for _ in range(3):
-        process = start_import(killed, tmp_path)
-        try:
-            process.wait(took * rng.uniform(0.35, 0.95))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait(60)
-    assert kills
-    last = 1
-    for _ in range(100):  # the server notices within moments that its client is dead, and frees the lock
-        last = start_import(killed, tmp_path).wait(120)
-        if last == 0:
+    whole, killed = new_practice(), committed_practice
+    code, statements = run_import(whole, tmp_path)
+    assert code == 0
+    for share in (0.35, 0.65, 0.45):  # a run after a kill has less to do
+        assert run_import(killed, tmp_path, int(int(statements) * share))[0] == -signal.SIGKILL
+    for _ in range(50):  # the server notices within moments that its client is dead, and frees the lock
+        code, _ = run_import(killed, tmp_path)
+        if code == 0:
             break
-        time.sleep(0.3)
-    assert last == 0
+    assert code == 0
     assert chart(killed) == chart(whole)
     with db.scope(killed.id):
         assert ledger.verify(killed.id) is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recare.base import db
 from recare.sources.csv import fields, staging
@@ -24,15 +24,13 @@ def check(practice_id: int, stager: Stager, file: int, now: datetime) -> int:
     table = staging.name(kind)
     _give_keys(stager, file)
     bind = {"entity": kind.name, "file": file, "practice": practice_id, "source": SOURCE, "now": now}
+    first = db.value(f"SELECT min(file) FROM {table}")
     headers = {field.name: stager.layout.headers[place] for place, field in stager.layout.mapping.items()}
     if kind is fields.PATIENTS:
         _gather_visits(stager, file)
-    rejected = db.run(
-        f"{_REJECT} SELECT %(entity)s, %(file)s, n, 'duplicate_key', %(header)s, 'id' FROM (SELECT file, n, "
-        f"row_number() OVER (PARTITION BY source_key ORDER BY file, n) AS nth FROM {table} WHERE source_key IN "
-        f"(SELECT source_key FROM {table} GROUP BY source_key HAVING count(*) > 1)) AS twice WHERE nth > 1 AND file = %(file)s",
-        header=headers.get("source_key", ""), **bind,
-    )  # fmt: skip
+    rejected = 0
+    if not (stager.ascending and file == first):
+        rejected += _reject_doubles(table, headers.get("source_key", ""), bind)
     if kind is not fields.PATIENTS:
         rejected += db.run(
             f"{_REJECT} SELECT %(entity)s, %(file)s, n, 'unknown_patient', %(header)s, 'id' FROM {table} s WHERE file = %(file)s "
@@ -48,6 +46,17 @@ def check(practice_id: int, stager: Stager, file: int, now: datetime) -> int:
     if rejected:
         _list(stager, kind, file)
     return rejected
+
+
+def _reject_doubles(table: str, header: str, bind: dict[str, Any]) -> int:
+    """Reject rows whose number stands in an earlier row of these files."""
+    return db.run(
+        f"{_REJECT} SELECT %(entity)s, %(file)s, n, 'duplicate_key', %(header)s, 'id' FROM (SELECT file, n, "
+        f"row_number() OVER (PARTITION BY source_key ORDER BY file, n) AS nth FROM {table} WHERE source_key IN "
+        f"(SELECT source_key FROM {table} GROUP BY source_key HAVING count(*) > 1)) AS twice WHERE nth > 1 AND file = %(file)s",
+        header=header,
+        **bind,
+    )
 
 
 _DONE_IN_FUTURE = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from recare.sources.csv import contacts, dates, values
 from recare.sources.csv.dates import Order, Shape
-from recare.sources.csv.reading import Layout, Oddities, UnreadableError, chunks
+from recare.sources.csv.reading import Layout, Oddities, UnreadableError, chunks, uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,14 +59,15 @@ def survey(path: Path, layout: Layout) -> Survey:
     columns = {place: Column() for place in layout.mapping}
     dated = {place: Shapes() for place, found in layout.mapping.items() if found.kind in DATE_KINDS}
     rows, samples = 0, {place: Counter[str]() for place in range(len(layout.headers)) if place not in layout.mapping}
-    for chunk in chunks(path, layout, Oddities()):
-        for place, shapes in dated.items():
-            columns[place].shapes.update(map(shapes.__getitem__, chunk.columns[place]))
-        _look_at_codes(layout, columns, chunk.columns)
-        if rows < _SAMPLE:
-            for place, sample in samples.items():
-                sample.update(map(values.clean, chunk.columns[place][:_SAMPLE]))
-        rows += len(chunk.numbers)
+    with uncollected():
+        for chunk in chunks(path, layout, Oddities()):
+            for place, shapes in dated.items():
+                columns[place].shapes.update(map(shapes.__getitem__, chunk.columns[place]))
+            _look_at_codes(layout, columns, chunk.columns)
+            if rows < _SAMPLE:
+                for place, sample in samples.items():
+                    sample.update(map(values.clean, chunk.columns[place][:_SAMPLE]))
+            rows += len(chunk.numbers)
     for place, column in columns.items():
         _conclude(path, layout, place, column)
     return Survey(rows, columns, {place: guess for place, sample in samples.items() if (guess := looks_like(sample))})

@@ -202,6 +202,7 @@ def _write_kind(run: Run, kind: Kind, files: list[_Opened], progress: Callable[[
     """Write all files of one kind in the caller's transaction, findings included."""
     stagers = {file.number: _stage(run.practice, file, run.now, progress) for file in files}
     stated: set[str] = set()
+    known = merge.has_rows(run, kind)
     for file in files:
         stager = stagers[file.number]
         with staging.bulk():
@@ -209,7 +210,7 @@ def _write_kind(run: Run, kind: Kind, files: list[_Opened], progress: Callable[[
         runs.count(run, kind, written, file.plan)
         stated |= stager.known
     with staging.bulk():
-        gone = merge.settle_gone(run, kind)
+        gone = merge.settle_gone(run, kind) if known else 0
     if gone is None:
         stagers[files[0].number].findings.add(None, "", "row", "looks_partial", "warning")
     else:

@@ -49,7 +49,7 @@ def merge(run: Run, kind: Kind, file: int, stated: set[str]) -> Written:
     newest = db.value(f"SELECT coalesce(max(id), 0) FROM {kind.table} WHERE practice_id = %(practice)s", **run.bind)
     if kind is not fields.PATIENTS and newest:
         _mark_former_owners(run, kind)
-    touched = db.run(_statement(kind, wanted), file=file, entity=kind.name, **run.bind)
+    touched = db.run(_statement(kind, wanted, first=not newest), file=file, entity=kind.name, **run.bind)
     if not touched:
         return Written(0, 0)
     added = int(
@@ -63,6 +63,16 @@ def merge(run: Run, kind: Kind, file: int, stated: set[str]) -> Written:
     return Written(added, touched - added)
 
 
+def has_rows(run: Run, kind: Kind) -> bool:
+    """Whether the practice has rows of this kind already."""
+    return bool(
+        db.value(
+            f"SELECT EXISTS (SELECT FROM {kind.table} WHERE practice_id = %(practice)s AND source = %(source)s)",
+            **run.bind,
+        )
+    )
+
+
 def mark(run: Run, kind: Kind) -> None:
     """Mark the patients whose rows of this kind the run has written."""
     owner = "id" if kind is fields.PATIENTS else "patient_id"
@@ -70,7 +80,8 @@ def mark(run: Run, kind: Kind) -> None:
     changes.mark_selected(run.practice.id, query, run=run.id)
 
 
-def _statement(kind: Kind, columns: list[targets.Column]) -> str:
+def _statement(kind: Kind, columns: list[targets.Column], *, first: bool) -> str:
+    """Return the MERGE of one file; for a table without rows of the practice, an INSERT, which needs no look at what is there."""
     table = staging.name(kind)
     selected = ", ".join(f"{column.value} AS {column.name}" for column in columns)
     now_kept = [column.kept or f"s.{column.name}" for column in columns]
@@ -80,13 +91,19 @@ def _statement(kind: Kind, columns: list[targets.Column]) -> str:
     assign = ", ".join(f"{name} = {value}" for name, value in zip(names, now_kept, strict=True))
     values = ", ".join(f"s.{name}" for name in names)
     status = ", 'active'" if kind is fields.PATIENTS and "status" not in names else ""
+    rows = (
+        f"SELECT s.source_key, {selected} FROM {table} s {' '.join(targets.JOINS[kind.name])} WHERE s.file = %(file)s "
+        "AND NOT EXISTS (SELECT FROM staged_reject r WHERE r.entity = %(entity)s AND r.file = s.file AND r.n = s.n)"
+    )
+    into = f"(practice_id, source, source_key, seen_run_id, {', '.join(names)}{', status' if status else ''})"
+    what = f"%(practice)s, %(source)s, s.source_key, %(run)s, {values}{status}"
+    if first:
+        return f"INSERT INTO {kind.table} {into} SELECT {what} FROM ({rows}) s"
     return (
-        f"MERGE INTO {kind.table} t USING (SELECT s.source_key, {selected} FROM {table} s {' '.join(targets.JOINS[kind.name])} "
-        "WHERE s.file = %(file)s AND NOT EXISTS (SELECT FROM staged_reject r WHERE r.entity = %(entity)s AND r.file = s.file AND r.n = s.n)) s "
+        f"MERGE INTO {kind.table} t USING ({rows}) s "
         "ON t.practice_id = %(practice)s AND t.source = %(source)s AND t.source_key = s.source_key "
         f"WHEN MATCHED AND ROW({old}) IS DISTINCT FROM ROW({new}) THEN UPDATE SET {assign}, seen_run_id = %(run)s "
-        f"WHEN NOT MATCHED THEN INSERT (practice_id, source, source_key, seen_run_id, {', '.join(names)}{', status' if status else ''}) "
-        f"VALUES (%(practice)s, %(source)s, s.source_key, %(run)s, {values}{status})"
+        f"WHEN NOT MATCHED THEN INSERT {into} VALUES ({what})"
     )
 
 

@@ -161,7 +161,9 @@ def agree(run: Run) -> tuple[int, list[tuple[int, int]]]:
 
     The ledger takes an undated yes as older than any no (I3), so an import never lifts a revocation: such a yes is a finding for a person.
     """
-    return _append(run, "granted"), _conflicts(run)
+    agreed = _append(run, "granted")
+    with staging.bulk():
+        return agreed, _conflicts(run)
 
 
 def _append(run: Run, event: Literal["granted", "revoked"]) -> int:

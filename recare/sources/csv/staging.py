@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from operator import lt
 from typing import TYPE_CHECKING, Final
 
 from django.db import connection
 
 from recare.base import db
 from recare.sources.csv import converters, fields
-from recare.sources.csv.reading import Oddities, chunks
+from recare.sources.csv.columns import ID_KINDS
+from recare.sources.csv.reading import Oddities, chunks, uncollected
 from recare.sources.csv.rules import Findings
 
 if TYPE_CHECKING:
@@ -63,6 +65,11 @@ def close_tables() -> None:
     db.run(f"DROP TABLE IF EXISTS {', '.join(f'pg_temp.{table}' for table in tables)}")
 
 
+def _plain_numbers(cells: tuple[str, ...]) -> bool:
+    """Whether all are digits and none is a lone zero, which means "none": such ids are taken as they are."""
+    return "".join(cells).isdecimal() and "0" not in cells and "" not in cells and "".join(cells).isascii()
+
+
 class Stager:
     """Streams one file into its temporary table, whatever its size, and collects what is wrong with its cells."""
 
@@ -70,6 +77,8 @@ class Stager:
         self.path, self.layout, self.findings = path, layout, Findings()
         self.oddities = Oddities()
         self.accepted = 0
+        self.ascending = "source_key" in {field.name for field in layout.mapping.values()}
+        self._last_key = -1
         self._memories: dict[int, Memory] = {
             place: converters.memory(field, survey.columns[place], now.date())
             for place, field in layout.mapping.items()
@@ -95,7 +104,7 @@ class Stager:
         """COPY the whole file. Raises UnreadableError when its rows cannot be told apart."""
         statement = f"COPY {name(self.layout.kind)} ({', '.join(self.columns)}) FROM STDIN"
         connection.ensure_connection()
-        with connection.cursor() as cursor, cursor.cursor.copy(statement) as stream:
+        with uncollected(), connection.cursor() as cursor, cursor.cursor.copy(statement) as stream:
             for chunk in chunks(self.path, self.layout, self.oddities):
                 lines = self._lines(file, chunk)
                 self.accepted += len(lines)
@@ -113,12 +122,27 @@ class Stager:
         refused: set[int] = set()
         for place, memory in self._memories.items():
             cells = chunk.columns[place]
+            if self.layout.mapping[place].kind in ID_KINDS and _plain_numbers(cells):
+                out.append(list(cells))
+                continue
             memory.trim()
             out.append(list(map(memory.__getitem__, cells)))
             if memory.doubts and not memory.doubts.keys().isdisjoint(cells):
                 refused |= self._note_doubts(place, memory, chunk)
+        if self.ascending:
+            self._see_keys(chunk)
         lines = list(map("\t".join, zip(*out, strict=True)))
         return [line for index, line in enumerate(lines) if index not in refused] if refused else lines
+
+    def _see_keys(self, chunk: Chunk) -> None:
+        """Notice when the ids are no longer plain numbers in rising order; while they are, none can occur twice."""
+        cells = next(chunk.columns[place] for place, field in self.layout.mapping.items() if field.name == "source_key")
+        if not _plain_numbers(cells):
+            self.ascending = False
+            return
+        numbers = list(map(int, cells))
+        self.ascending = numbers[0] > self._last_key and all(map(lt, numbers, numbers[1:]))
+        self._last_key = numbers[-1]
 
     def _note_doubts(self, place: int, memory: Memory, chunk: Chunk) -> set[int]:
         """List the doubtful cells of a column; return the rows that cannot be taken without them."""

@@ -35,7 +35,7 @@ _SUFFIX: Final = re.compile(r"^(?:jr|sr|ii|iii|iv|md|dds|phd)\.?$", re.IGNORECAS
 
 def clean(raw: str) -> str:
     """Return the cell with single spaces and no ends, a spreadsheet's text mark removed."""
-    text = _SPACES.sub(" ", raw).strip()
+    text = " ".join(raw.split())
     return text[2:-1] if text.startswith('="') and text.endswith('"') else text
 
 
