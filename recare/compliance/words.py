@@ -101,6 +101,9 @@ SENTENCES: Final = {
 """One sentence for each code. A test fails when a gate knows a code that is not here."""
 
 HOLDS: Final = {
+    "bad_debt": "The account is with collections; a person must decide.",
+    "disputed": "Has an open dispute; a person must decide.",
+    "scheduling_restricted": "The practice does not book this patient; a person must decide.",
     "angry": "Is upset with us; only the owner calls.",
     "complaint": "Has an open complaint; a person must decide.",
     "custody": "There is a custody or court note; a person must decide.",

@@ -100,13 +100,20 @@ class Settlement:
 
 
 def expire(practice_id: int, now: datetime) -> int:
-    """Let messages die that are past their time; a late one surprises people. Rows another worker holds wait for their turn."""
+    """Let messages die that are past their time; a late one surprises people. Rows another worker holds wait for their turn.
+
+    The reason kept is the true one: what waited because the person had written to us did not die of slowness.
+    """
+    late, held = ({"code": code, "rule": "ENG-02", "verdict": "deny"} for code in ("LATE", "HELD"))
     return db.run(
-        "UPDATE message SET state = 'expired', settled_at = %(now)s, reasons = reasons || %(late)s FROM ("
-        "  SELECT id FROM message WHERE practice_id = %(practice)s AND state = 'queued' AND not_after <= %(now)s "
-        "  LIMIT 5000 FOR UPDATE SKIP LOCKED) late "
+        "UPDATE message SET state = 'expired', settled_at = %(now)s, reasons = reasons || CASE WHEN late.held THEN %(held)s::jsonb "
+        "ELSE %(late)s::jsonb END FROM ("
+        "  SELECT m.id, m.answers_event_id IS NULL AND EXISTS (SELECT FROM contact_point p WHERE p.practice_id = %(practice)s "
+        "  AND p.id = m.contact_point_id AND p.held_at IS NOT NULL) AS held "
+        "  FROM message m WHERE m.practice_id = %(practice)s AND m.state = 'queued' AND m.not_after <= %(now)s "
+        "  LIMIT 5000 FOR UPDATE OF m SKIP LOCKED) late "
         "WHERE message.practice_id = %(practice)s AND message.id = late.id AND message.state = 'queued'",
-        practice=practice_id, now=now, late=db.json([{"code": "LATE", "rule": "ENG-02", "verdict": "deny"}]),
+        practice=practice_id, now=now, late=db.json([late]), held=db.json([held]),
     )  # fmt: skip
 
 

@@ -30,6 +30,8 @@ CHANNELS = ("sms", "call", "email", "letter", "portal")
         ({"do_not_contact": True}, "PATIENT_RESTRICTION"),
         ({"status": "deleted"}, "NOT_A_PATIENT"),
         ({"status": "non_patient"}, "NOT_A_PATIENT"),
+        ({"standing": "merged"}, "NOT_A_PATIENT"),
+        ({"standing": "gone"}, "NOT_A_PATIENT"),
     ],
 )
 @pytest.mark.parametrize("channel", CHANNELS)
@@ -46,6 +48,21 @@ def test_PAT_01_dismissed_wins_over_an_active_chart() -> None:
 
 def test_PAT_01_inactive_is_not_dismissed() -> None:
     assert answer(status="inactive").allowed
+
+
+@pytest.mark.parametrize(
+    ("standing", "code"),
+    [
+        ("unknown", "STATUS_UNKNOWN"),
+        ("disputed", "LEGAL_HOLD"),
+        ("bad_debt", "LEGAL_HOLD"),
+        ("scheduling_restricted", "LEGAL_HOLD"),
+    ],
+)
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_PAT_01_a_standing_that_is_in_doubt_goes_to_a_person(channel: str, standing: str, code: str) -> None:
+    found = answer(channel=channel, standing=standing)
+    assert (found.verdict, code in found.codes) == ("review", True)
 
 
 def test_PAT_01_booked_at_ten_stops_the_text_of_five_past() -> None:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from recare.compliance.question import Question
 
 GONE: Final = frozenset({"deleted", "archived", "non_patient", "prospective"})
+NOBODY: Final = frozenset({"merged", "gone"})
+"""Standings of charts that stand for nobody; the word of the status resolver, which may change after somebody was enrolled."""
+DOUBTFUL: Final = frozenset({"disputed", "bad_debt", "scheduling_restricted"})
 ADULT_MONTHS: Final = 18 * 12
 
 
@@ -37,10 +40,12 @@ def status(q: Question) -> None:
         q.deny("DISMISSED", "PAT-01")
     if patient.standing in {"transferred", "moved"} or patient.status == "transferred":
         q.deny("TRANSFERRED", "PAT-01", patient.standing or patient.status)
-    if patient.status in GONE:
-        q.deny("NOT_A_PATIENT", "PAT-01", patient.status)
-    elif patient.status in {"", "unknown"}:
+    if patient.status in GONE or patient.standing in NOBODY:
+        q.deny("NOT_A_PATIENT", "PAT-01", patient.status if patient.status in GONE else patient.standing)
+    elif patient.status in {"", "unknown"} or patient.standing == "unknown":
         q.review("STATUS_UNKNOWN", "ENG-01")
+    if patient.standing in DOUBTFUL:
+        q.review("LEGAL_HOLD", "PAT-01", patient.standing)
     if patient.in_active_treatment:
         q.deny("IN_TREATMENT", "PAT-01")
     if patient.identity_conflict:
