@@ -120,13 +120,14 @@ def page(asked: Question, order: Order, cursor: str = "", limit: int = PAGE) -> 
         )
         if len(lines) == limit:
             return lines, counted(asked)
-    return _one_reading(asked.source.sql, where, key, params)
+    return _one_reading(asked.source, where, key, params)
 
 
 @dataclass(frozen=True, slots=True)
 class _Key:
     """An order: what a row is placed by, and the condition of going on after the cursor."""
 
+    column: str
     by: str
     after: str
     shown: str
@@ -141,7 +142,7 @@ def _key(asked: Question, order: Order, cursor: str) -> _Key:
         after = f" AND ({column}, f.patient_id) {'<' if direction == 'DESC' else '>'} (%(after_key)s::{kind}, %(after_id)s::bigint)"
         params = params | _read_cursor(cursor, kind)
     shown = f"{_SHOWN}, {band} AS band, json_build_array({column}, f.patient_id)::text AS cursor"
-    return _Key(f"ORDER BY {column} {direction}, f.patient_id {direction}", after, shown, params)
+    return _Key(column, f"ORDER BY {column} {direction}, f.patient_id {direction}", after, shown, params)
 
 
 _CHART: Final = " JOIN patient p ON p.practice_id = %(practice)s AND p.id = f.patient_id"
@@ -160,13 +161,17 @@ _COUNT: Final = (
 )
 
 
-def _one_reading(source: str, where: str, key: _Key, params: dict[str, Any]) -> tuple[list[Line], Count]:
-    """Count and sort what one reading of the list finds."""
+def _one_reading(source: Relation, where: str, key: _Key, params: dict[str, Any]) -> tuple[list[Line], Count]:
+    """Count and sort what one reading of the list finds. Of a copy only what sorts and counts is carried along, and the page is read again."""
+    needed, again = _NEEDED, ""
+    if source.kept:
+        needed = f"f.patient_id, {key.column}, f.sms_ok, f.email_ok, f.call_ok, f.letter_ok"
+        again = " k JOIN patient_today f ON f.practice_id = %(practice)s AND f.patient_id = k.patient_id"
     found = db.rows(
         _Both,
-        f"WITH f AS MATERIALIZED (SELECT {_NEEDED} FROM {source} f WHERE {where}), counted AS (SELECT {_COUNT} FROM f),"
+        f"WITH f AS MATERIALIZED (SELECT {needed} FROM {source.sql} f WHERE {where}), counted AS (SELECT {_COUNT} FROM f),"
         f" lines AS (SELECT {key.shown}, row_number() OVER ({key.by}) AS place"
-        f" FROM (SELECT f.* FROM f WHERE true{key.after} {key.by} LIMIT %(limit)s) f{_CHART})"
+        f" FROM (SELECT f.* FROM f WHERE true{key.after} {key.by} LIMIT %(limit)s){again or ' f'}{_CHART})"
         " SELECT to_jsonb(counted) AS count, to_jsonb(lines) AS line FROM counted LEFT JOIN lines ON true ORDER BY lines.place",
         **params,
     )  # fmt: skip
