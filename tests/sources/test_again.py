@@ -17,11 +17,13 @@ from recare.consent import ledger
 from recare.consent.event import NewEvent
 from recare.rehearsal.practice import write_csv
 from recare.sources.csv import importer
+from recare.sources.csv.fields import KINDS, PATIENTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from recare.practices.practice import Practice
+    from recare.sources.csv.fields import Kind
 
 NOW = datetime(2027, 1, 12, 17, 0, tzinfo=UTC)
 TOMORROW = NOW + timedelta(days=1)
@@ -247,6 +249,26 @@ def test_a_smaller_file_leaves_what_it_does_not_state(practice: Practice, tmp_pa
         date(1980, 5, 17), ["moved"], "active", date(2026, 11, 30),
     )  # fmt: skip
     assert db.value("SELECT count(*) FROM patient_contact WHERE ended_at IS NULL") == 2
+
+
+NASTY = ["\x00", "\\N", "\\.", "a\tb", 'x"y', "99999999999999999999999", "-99999", "1e999", "{a,b}", "\u0663\u0664", "9999 years", "99/99/9999", "25:61 PM",
+         "$99,999,999,999,999,999.00", "\ufffd", "=1+1", "'; DROP TABLE patient; --", "%s %(practice)s", "\U0001f9b7", "31/12/9999", "0000000000"]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_no_cell_whatever_it_holds_breaks_an_import(practice: Practice, tmp_path: Path, kind: Kind) -> None:
+    chosen = [field for field in kind.fields if field.name != "full_name"]
+    rows = []
+    for n, nasty in enumerate(NASTY * len(chosen)):
+        cells = {field.headers[0]: "" for field in chosen} | {kind.field("source_key").headers[0]: str(n + 1)}
+        if kind is PATIENTS:
+            cells |= {"lastname": "Example"}
+        else:
+            cells |= {"patnum": "1"}
+        rows.append(cells | {chosen[n // len(NASTY)].headers[0]: nasty})
+    export(tmp_path, [row(1)], "patients.csv")
+    load(practice, export(tmp_path, rows, f"{kind.name}.csv"))
+    assert db.values("SELECT state FROM sync_run") == ["done"]
 
 
 IMPORT = """

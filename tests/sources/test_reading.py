@@ -140,3 +140,13 @@ def test_one_stray_cell_is_that_rows_fault_and_not_the_columns() -> None:
     assert dates.decide(shapes(["5/24/1976", "6/30/1980", "24/05/1976"])).order is Order.MDY
     assert dates.decide(shapes(["24/05/1976", "1/2/2020"])).order is Order.MDY  # one cell alone proves nothing
     assert dates.decide(shapes(["24/05/1976", "30/06/1980", "1/2/2020"])).order is Order.DMY
+
+
+def test_a_column_that_proves_nothing_follows_the_other_dates_of_its_file(tmp_path: Path) -> None:
+    rows = [
+        ["101", "Example", "Ana", "24/05/1976", "", "3/2/2025"],
+        ["102", "Example", "Bo", "30/01/1980", "", "4/7/2025"],
+    ]
+    path = written(tmp_path / "patients.csv", [HEAD, *rows])
+    found = survey(path, layout(path))
+    assert (found.columns[3].order, found.columns[5].order) == (Order.DMY, Order.DMY)

@@ -68,8 +68,9 @@ def survey(path: Path, layout: Layout) -> Survey:
                 for place, sample in samples.items():
                     sample.update(map(values.clean, chunk.columns[place][:_SAMPLE]))
             rows += len(chunk.numbers)
+    decisions = _orders({place: dates.decide(columns[place].shapes) for place in dated})
     for place, column in columns.items():
-        _conclude(path, layout, place, column)
+        _conclude(path, layout, place, column, decisions.get(place))
     return Survey(rows, columns, {place: guess for place, sample in samples.items() if (guess := looks_like(sample))})
 
 
@@ -85,12 +86,20 @@ def _look_at_codes(layout: Layout, columns: dict[int, Column], cells: list[tuple
             column.has_two = column.has_two or "2" in distinct
 
 
-def _conclude(path: Path, layout: Layout, place: int, column: Column) -> None:
-    found = layout.mapping[place]
+def _orders(decisions: dict[int, dates.Decision]) -> dict[int, dates.Decision]:
+    """Let a column that proves nothing follow those of the same file that do, when they agree."""
+    proven = {decision.order for decision in decisions.values() if decision.proven and "can only" in decision.why}
+    if len(proven) != 1:
+        return decisions
+    follow = dates.Decision(proven.pop(), "the other dates of the file prove it")
+    return {place: decision if decision.proven else follow for place, decision in decisions.items()}
+
+
+def _conclude(path: Path, layout: Layout, place: int, column: Column, decision: dates.Decision | None) -> None:
+    layout.mapping[place]
     if column.scientific:
         column.rejected, column.how = "ids_lost_digits", "rejected: a spreadsheet rounded the numbers"
-    if found.kind in DATE_KINDS:
-        decision = dates.decide(column.shapes)
+    if decision is not None:
         if decision.order is None:
             column.rejected, column.how = "column_mixes_orders", f"rejected: {decision.why}"
         else:

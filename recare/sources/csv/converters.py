@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NULL: Final = "\\N"
 REMEMBERED: Final = 50_000
+_LARGEST: Final = 32_000  # numbers, months and days; a larger one is a mistake and no column holds it
 _LONGEST: Final = 300  # characters of a text that is kept
 _STATUS, _STATUS_NUMBER, _REASON = values.table("status"), values.table("status_number"), values.table("reason")
 _RECALL_KIND: Final = values.table("recall_kind")
@@ -176,6 +177,8 @@ def _interval(text: str) -> str:
         months, days = values.interval(text)
     except ValueError:
         raise DoubtError("interval_unreadable") from None
+    if max(months, days) > _LARGEST:
+        raise DoubtError("interval_unreadable")
     return f"{months}\t{days}"
 
 
@@ -204,7 +207,10 @@ def _note(text: str) -> str:
 
 
 def _whole(text: str) -> int:
-    return int(text.removesuffix(".0"))
+    number = int(text.removesuffix(".0"))
+    if not 0 <= number <= _LARGEST:
+        raise ValueError("number")
+    return number
 
 
 _SIMPLE: Final[dict[str, Callable[[str], str]]] = {

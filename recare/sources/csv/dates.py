@@ -58,6 +58,7 @@ class Decision:
 
     order: Order | None
     why: str
+    proven: bool = True
 
 
 def shape(raw: str) -> Shape:
@@ -92,10 +93,9 @@ def decide(shapes: Mapping[Shape, int]) -> Decision:
         return Decision(Order.DMY, f"{day} cells can only be {Order.DMY}")
     if month:
         return Decision(Order.MDY, f"{month} cells can only be {Order.MDY}")
-    ambiguous = counts[Shape.EITHER]
-    return Decision(
-        Order.MDY, "no cell decides; the order usual in the United States" if ambiguous or day else "no order needed"
-    )
+    if counts[Shape.EITHER] or day:
+        return Decision(Order.MDY, "no cell decides; the order usual in the United States", proven=False)
+    return Decision(Order.MDY, "no order needed")
 
 
 def read(raw: str, order: Order, pivot: int = 2035) -> date | None:

@@ -51,6 +51,8 @@ def money(text: str) -> int | None:
     found = _MONEY.match(text)
     if not found or (found["whole"] is None and found["cents"] is None):
         raise ValueError("money")
+    if len(found["whole"] or "") > 12:
+        raise ValueError("money")
     cents = int((found["whole"] or "0").replace(",", "")) * 100 + int(((found["cents"] or "") + "00")[:2])
     negative = "-" in text or text.startswith("(")
     return None if negative and cents == 100 else -cents if negative else cents
