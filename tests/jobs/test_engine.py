@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from recare.base import db
+from recare.inbox.receive import Inbound, receive
 from recare.jobs import engine, queue
 from recare.patients import changes
 from recare.practices.practice import Practice
@@ -38,15 +39,25 @@ def test_a_new_practice_gets_the_shipped_templates_by_itself(practice: Practice,
 
 def test_only_practices_with_work_are_asked(practice: Practice, now: datetime) -> None:
     busy, idle = new_practice(), new_practice()
-    stopped, virtual = new_practice(held_at=now), new_practice(clock_at=now)
+    virtual = new_practice(clock_at=now)
     for place in (busy, idle):
         engine.step(place.id, now)
     with db.scope(busy.id):
         changes.mark(busy.id, [make_patient(busy.id)])
     found = queue.due_practices(now + timedelta(minutes=1))
     assert busy.id in found
-    assert not {idle.id, stopped.id, virtual.id} & set(found)
+    assert not {idle.id, virtual.id} & set(found)
     assert idle.id in queue.due_practices(now + timedelta(hours=2))
+
+
+def test_what_patients_write_is_read_while_the_practice_has_stopped_all_sending(
+    practice: Practice, now: datetime
+) -> None:
+    stopped = new_practice(held_at=now)
+    engine.step(stopped.id, now)
+    with db.scope(stopped.id):
+        receive(Inbound(stopped.id, "sandbox", "1", "sms", "+16305550142", "", "STOP"), now)
+    assert stopped.id in queue.due_practices(now + timedelta(minutes=1))
 
 
 def test_looking_for_work_costs_the_same_for_one_practice_as_for_three(practice: Practice, now: datetime) -> None:

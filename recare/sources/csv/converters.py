@@ -6,6 +6,7 @@ The same few thousand dates, codes and amounts fill millions of cells, so each i
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,9 @@ _STATUS, _STATUS_NUMBER, _REASON = values.table("status"), values.table("status_
 _RECALL_KIND: Final = values.table("recall_kind")
 _PAYER_PARTS: Final = ("medicaid", "medicare", "tricare", "chip", "ppo", "hmo", "membership")
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": " ", "\n": " ", "\r": " ", "\x00": ""})
+
+
+_FOUR_DIGITS: Final = re.compile(r"\d{4}")
 
 
 class DoubtError(ValueError):
@@ -85,6 +89,8 @@ def _date(text: str, *, kind: str, column: Column, today: date) -> str:
     found = dates.read(text, column.order, today.year + (0 if kind == "birthdate" else 10))
     if found is None:
         raise DoubtError("date_unreadable")
+    if kind == "birthdate" and found > today and not _FOUR_DIGITS.search(text):
+        found = found.replace(year=found.year - 100)  # "2/1/27" in January 2027 is somebody of a hundred
     if kind == "birthdate" and not dates.is_birthdate(found, today):
         raise DoubtError("birthdate_implausible")
     if kind == "past_date" and found > today:
