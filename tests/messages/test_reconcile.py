@@ -134,3 +134,24 @@ def test_i5_who_stopped_stays_stopped_when_the_chart_is_emptied_and_imported_aga
     assert again == point
     send.send_batch(case.practice_id, NOW)
     assert "OPTED_OUT" in outbox.message(case.practice_id, message).codes
+
+
+def test_i5_who_stopped_stays_stopped_when_charts_are_merged_and_parted_again(case: outbox.Case) -> None:
+    message = outbox.make_message(case)
+    point = outbox.message(case.practice_id, message).contact_point_id
+    revoke.revoke(case.practice_id, point, revoke.NUMBER, "sms_keyword", "patient", "STOP", "inbound:1", NOW)
+    into = factories.make_patient(case.practice_id)
+    stands = "SELECT sms_out_at IS NOT NULL AND call_out_at IS NOT NULL FROM contact_point WHERE practice_id = %(p)s AND id = %(c)s"
+    for kept in (into, None):
+        db.run(
+            "UPDATE patient SET merged_into_id = %(into)s WHERE practice_id = %(p)s AND id <> %(other)s",
+            into=kept, other=into, p=case.practice_id,
+        )  # fmt: skip
+        db.run(
+            "UPDATE patient_contact SET patient_id = coalesce(%(into)s, (SELECT min(id) FROM patient WHERE practice_id = %(p)s)) "
+            "WHERE practice_id = %(p)s",
+            into=kept, p=case.practice_id,
+        )  # fmt: skip
+        assert db.value(stands, p=case.practice_id, c=point)
+    send.send_batch(case.practice_id, NOW)
+    assert "OPTED_OUT" in outbox.message(case.practice_id, message).codes
