@@ -15,6 +15,8 @@ from recare.practices import staff as people
 from recare.practices.access import StaffRequest, staff
 from recare.practices.forms import PersonForm, PracticeForm
 
+PERSON_IDS = "person_%s"  # two forms on one page: each e-mail field keeps its own label
+
 
 @dataclass(frozen=True, slots=True)
 class Chair:
@@ -50,10 +52,10 @@ def _page(request: StaffRequest, practice: PracticeForm, person: PersonForm, sta
 def settings(request: StaffRequest) -> HttpResponse:
     """Show the settings; save the practice's own."""
     if request.method != "POST":
-        return _page(request, PracticeForm(initial=asdict(request.practice)), PersonForm())
+        return _page(request, PracticeForm(initial=asdict(request.practice)), PersonForm(auto_id=PERSON_IDS))
     form = PracticeForm(request.POST)
     if not form.is_valid():
-        return _page(request, form, PersonForm(), status=422)
+        return _page(request, form, PersonForm(auto_id=PERSON_IDS), status=422)
     changed = change.update(request.practice, form.cleaned_data, request.staff, request.now)
     toasts.success(request, f"Saved: {', '.join(changed).replace('_', ' ')}." if changed else "Nothing was different.")
     return redirect("practices:settings")
@@ -63,7 +65,7 @@ def settings(request: StaffRequest) -> HttpResponse:
 @staff("owner")
 def add_person(request: StaffRequest) -> HttpResponse:
     """Give somebody a role here."""
-    form = PersonForm(request.POST)
+    form = PersonForm(request.POST, auto_id=PERSON_IDS)
     if form.is_valid():
         try:
             people.create_user(
