@@ -123,13 +123,13 @@ def start(home: Path, settings: Mapping[str, str] | None = None, *, dies_with_us
 
 def running(home: Path) -> Cluster | None:
     """Return the cluster of ``home`` if its server runs and answers, else None. Starts nothing."""
-    lock = _read_lock(home)
-    if lock is None or not _is_postmaster(lock.pid, _data(home)):
-        return None
-    cluster = Cluster(home=home, socket_dir=lock.socket_dir, pid=lock.pid)
     deadline = time.monotonic() + _START_SECONDS
-    while cluster.alive() and time.monotonic() < deadline:
-        problem = _ask(cluster)
+    while time.monotonic() < deadline:
+        lock = _read_lock(home)  # read anew each time: a server that is just starting has not named its socket yet
+        if lock is None or not _is_postmaster(lock.pid, _data(home)):
+            return None
+        cluster = Cluster(home=home, socket_dir=lock.socket_dir, pid=lock.pid)
+        problem = _ask(cluster) if lock.socket_dir else "starting"
         if problem is None:
             return cluster
         if "shutting down" in problem:
