@@ -107,7 +107,8 @@ class Memory(threading.Thread):
         while not self.done.wait(0.5):
             for process in self.server.children():
                 with contextlib.suppress(psutil.Error):
-                    self.peak = max(self.peak, process.memory_full_info().uss)
+                    memory = process.memory_info()
+                    self.peak = max(self.peak, memory.rss - memory.shared)
 
 
 def processor(server: psutil.Process) -> float:

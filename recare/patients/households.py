@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from recare.base import db
-from recare.patients import changes
 
 # A number on more charts than this is a shelter's, a school's or a placeholder, no family's [design].
 LARGEST: Final = 8
@@ -65,11 +64,12 @@ def _write(practice_id: int) -> int:
         "x.practice_id = %(practice)s AND x.key = h.source || ':' || h.source_key) ON CONFLICT DO NOTHING",
         practice=practice_id,
     )
-    moved = db.values(
-        "UPDATE patient p SET household_id = x.id FROM kin k JOIN patient h ON h.practice_id = %(practice)s AND h.id = k.head "
-        "JOIN household x ON x.practice_id = %(practice)s AND x.key = h.source || ':' || h.source_key "
-        "WHERE p.practice_id = %(practice)s AND p.id = k.id AND p.household_id IS DISTINCT FROM x.id RETURNING p.id",
-        practice=practice_id,
+    return int(
+        db.value(
+            "WITH moved AS (UPDATE patient p SET household_id = x.id FROM kin k JOIN patient h ON h.practice_id = %(practice)s AND h.id = k.head "
+            "JOIN household x ON x.practice_id = %(practice)s AND x.key = h.source || ':' || h.source_key WHERE p.practice_id = %(practice)s "
+            "AND p.id = k.id AND p.household_id IS DISTINCT FROM x.id RETURNING p.id), marked AS (INSERT INTO patient_change (practice_id, "
+            "patient_id) SELECT %(practice)s, id FROM moved ORDER BY id ON CONFLICT DO NOTHING) SELECT count(*) FROM moved",
+            practice=practice_id,
+        )
     )
-    changes.mark(practice_id, moved)
-    return len(moved)

@@ -224,8 +224,8 @@ def _write_kind(run: Run, kind: Kind, files: list[_Opened], progress: Callable[[
 
 def _write_people(run: Run, stated: set[str], stagers: dict[int, Stager]) -> None:
     with staging.bulk():
-        people.link(run, stated)
-        merge.mark(run, fields.PATIENTS)
+        if people.link(run, stated) and not run.fresh:
+            merge.mark(run, fields.PATIENTS)
     people.reach(run, stated)
     if stated & people.CONSENT_FIELDS and stated & set(people.LABELS):
         refused = people.refuse(run)

@@ -26,6 +26,7 @@ class Run:
     practice: Practice
     id: int
     now: datetime
+    fresh: bool = False  # the practice had no patients before: the first mark of each says all
 
     @property
     def bind(self) -> dict[str, Any]:
@@ -44,8 +45,7 @@ class Written:
 def merge(run: Run, kind: Kind, file: int, stated: set[str]) -> Written:
     """Write one staged file into the chart and mark the patients whose facts it changes. ``stated``: fields the file has."""
     _add_references(run, kind)
-    columns = targets.patient(frozenset(stated)) if kind is fields.PATIENTS else targets.COLUMNS[kind.name]
-    wanted = [column for column in columns if not column.needs or stated & set(column.needs)]
+    wanted = targets.columns(kind.name, frozenset(stated))
     newest = db.value(f"SELECT coalesce(max(id), 0) FROM {kind.table} WHERE practice_id = %(practice)s", **run.bind)
     if kind is not fields.PATIENTS and newest:
         _mark_former_owners(run, kind)
@@ -75,12 +75,14 @@ def has_rows(run: Run, kind: Kind) -> bool:
 
 def mark(run: Run, kind: Kind) -> None:
     """Mark the patients whose rows of this kind the run has written."""
+    if run.fresh and kind is not fields.PATIENTS:
+        return
     owner = "id" if kind is fields.PATIENTS else "patient_id"
     query = f"SELECT {owner} FROM {kind.table} WHERE practice_id = %(practice)s AND seen_run_id = %(run)s"
     changes.mark_selected(run.practice.id, query, run=run.id)
 
 
-def _statement(kind: Kind, columns: list[targets.Column], *, first: bool) -> str:
+def _statement(kind: Kind, columns: tuple[targets.Column, ...], *, first: bool) -> str:
     """Return the MERGE of one file; for a table without rows of the practice, an INSERT, which needs no look at what is there."""
     table = staging.name(kind)
     selected = ", ".join(f"{column.value} AS {column.name}" for column in columns)

@@ -23,8 +23,12 @@ _TAKEN: Final = (
 )
 
 
-def link(run: Run, stated: set[str]) -> None:
-    """Set guarantor, guardian and merged charts from the numbers the export gives; a number that nobody has is no reference."""
+def link(run: Run, stated: set[str]) -> int:
+    """Set guarantor, guardian and merged charts from the numbers the export gives; return how many charts changed.
+
+    A number that nobody has is no reference.
+    """
+    changed = 0
     keys = {
         "guarantor": "s.guarantor",
         "guardian": "s.guardian",
@@ -35,12 +39,13 @@ def link(run: Run, stated: set[str]) -> None:
         if field not in stated:
             continue
         own = "" if field == "guarantor" else "AND g.id <> p.id"
-        db.run(
+        changed += db.run(
             f"UPDATE patient t SET {field}_id = f.other, seen_run_id = %(run)s FROM (SELECT p.id, g.id AS other FROM {_TAKEN} "
             f"LEFT JOIN patient g ON g.practice_id = %(practice)s AND g.source = %(source)s AND g.source_key = {key} {own}) AS f "
             f"WHERE t.practice_id = %(practice)s AND t.id = f.id AND t.{field}_id IS DISTINCT FROM f.other",
             **run.bind,
         )
+    return changed
 
 
 LABELS: Final = {"mobile": "mobile", "home": "home", "work": "work", "phone": "other", "email": "email"}
@@ -118,11 +123,12 @@ _DIFFERS: Final = (
 
 def _hold(run: Run, labels: list[str]) -> None:
     bind = run.bind | {"labels": labels}
-    changes.mark_selected(
-        run.practice.id,
-        f"SELECT s.patient_id FROM {_HELD} WHERE t.id IS NULL OR ({_DIFFERS})",
-        source=run.bind["source"],
-    )
+    if not run.fresh:
+        changes.mark_selected(
+            run.practice.id,
+            f"SELECT s.patient_id FROM {_HELD} WHERE t.id IS NULL OR ({_DIFFERS})",
+            source=run.bind["source"],
+        )
     db.run(
         "MERGE INTO patient_contact t USING staged_contact s ON t.practice_id = %(practice)s AND t.patient_id = s.patient_id "
         f"AND t.contact_point_id = s.point_id AND t.label = s.label WHEN MATCHED AND {_DIFFERS} THEN UPDATE SET rank = s.rank, "
@@ -178,7 +184,8 @@ def _append(run: Run, event: Literal["granted", "revoked"]) -> int:
         )
         events = [_event(run, event, *one) for one in found]
         ledger.append(run.practice.id, events, run.now)
-        changes.mark(run.practice.id, [patient for patient, _, _ in found])
+        if not run.fresh:
+            changes.mark(run.practice.id, [patient for patient, _, _ in found])
         count += len(events)
     return count
 

@@ -50,7 +50,10 @@ def start(practice: Practice, now: datetime, actor: str, files: list[str]) -> Ru
             "%(files)s, %(actor)s, %(now)s) RETURNING id",
             practice=practice.id, source=SOURCE, files=db.json([{"name": name} for name in files]), actor=actor, now=now,
         )  # fmt: skip
-    return Run(practice, int(number), now)
+        fresh = not db.value(
+            "SELECT EXISTS (SELECT FROM patient WHERE practice_id = %(practice)s)", practice=practice.id
+        )
+    return Run(practice, int(number), now, fresh)
 
 
 def fail(run: Run, error: BaseException) -> None:

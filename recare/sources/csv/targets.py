@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-HYGIENE_CODES: Final = r"\mD(?:11[12]0|4910|4341|4342|4346|4355)\M"  # category rule of our own: cleanings and gum care
+# Our own category rule: cleanings and gum care.
+HYGIENE_CODES: Final = ("D1110", "D1120", "D4341", "D4342", "D4346", "D4355", "D4910")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,14 @@ def patient(stated: frozenset[str]) -> tuple[Column, ...]:
 
 
 _UNTIMED: Final = "('unscheduled', 'planned')"
-COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
-    "appointments": (
+
+
+def appointment(stated: frozenset[str]) -> tuple[Column, ...]:
+    """Columns of ``appointment`` for a file that states these fields."""
+    codes = [f"s.{name}" for name in sorted(stated) if name.startswith("code")]
+    listed = f"array_remove(ARRAY[{', '.join(codes)}]::text[], NULL)"
+    hygienic = " OR ".join(f"coalesce(left({code}, 5) IN {HYGIENE_CODES}, false)" for code in codes) or "false"
+    return (
         _c("patient_id", "p.id"),
         _c("status", "coalesce(s.status, 'scheduled')"),
         # Rows that hold no chair may carry a date in the source; it is nobody's visit (pms-data trap 19).
@@ -109,12 +116,15 @@ COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
         _c("minutes", "s.minutes", "minutes"),
         _c("operatory_id", "o.id", "operatory"),
         _c("provider_id", "coalesce(v.id, h.id)", "provider hygienist"),
-        _c("codes", "array_remove(ARRAY[s.code1, s.code2, s.code3, s.code4, s.code5, s.code6], NULL)", "code1 code2 code3 code4 code5 code6"),
+        _c("codes", "CASE WHEN s.code1 IS NULL THEN '{}'::text[] ELSE ARRAY[s.code1] END" if codes == ["s.code1"] else listed,
+           "code1 code2 code3 code4 code5 code6"),
         # The flag of the source is unreliable (all false in one real clinic): chair, provider and codes tell.
-        _c("is_hygiene", "coalesce(s.hygiene, false) OR coalesce(o.is_hygiene, false) OR coalesce(v.kind = 'hygienist', false) OR "
-           f"concat_ws(' ', s.code1, s.code2, s.code3, s.code4, s.code5, s.code6) ~ '{HYGIENE_CODES}'"),
+        _c("is_hygiene", f"coalesce(s.hygiene, false) OR coalesce(o.is_hygiene, false) OR coalesce(v.kind = 'hygienist', false) OR {hygienic}"),
         _c("deleted_at", "NULL::timestamptz"),
-    ),
+    )  # fmt: skip
+
+
+COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
     "procedures": (
         _c("patient_id", "p.id"),
         _c("code", "s.code"),
@@ -168,3 +178,10 @@ JOINS: Final[dict[str, tuple[str, ...]]] = {
     "treatment plans": (_PATIENT_OF,),
     "coverage": (_PATIENT_OF,),
 }
+
+
+def columns(kind: str, stated: frozenset[str]) -> tuple[Column, ...]:
+    """Return the chart columns that a file of this kind writes when it states these fields."""
+    built = {"patients": patient, "appointments": appointment}.get(kind)
+    every = built(stated) if built else COLUMNS[kind]
+    return tuple(column for column in every if not column.needs or stated & set(column.needs))
