@@ -13,11 +13,14 @@ from pathlib import Path
 from recare.base import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
+_OURS = "RECARE_TEST_CLUSTER_OF"
 _FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
 
 
 def start() -> None:
     """Start the server and put its addresses into the environment, where settings read them."""
+    if _OURS in os.environ:  # a program that a test has started: it shares the test's database
+        return
     os.environ["RECARE_SECRET_KEY"] = "only for tests, never for patients"
     if _controls_workers():
         os.environ["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/none"
@@ -26,7 +29,7 @@ def start() -> None:
     home.chmod(0o755)  # the server's account must reach it when the tests run as root
     cluster = postgres.start(home / "db", settings=_FAST)
     os.environ |= {
-        "RECARE_HOME": str(home / "home"), "DATABASE_URL": cluster.app_url(), "DATABASE_OWNER_URL": cluster.owner_url(),
+        _OURS: str(os.getpid()), "RECARE_HOME": str(home / "home"), "DATABASE_URL": cluster.app_url(), "DATABASE_OWNER_URL": cluster.owner_url(),
     }  # fmt: skip
 
     def stop() -> None:
