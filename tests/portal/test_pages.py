@@ -133,7 +133,9 @@ def test_a_chart_that_was_merged_since_books_for_the_one_that_remains(stranger: 
 # --- the way out ---
 
 
-def test_eml_02_looking_at_the_way_out_changes_nothing_and_one_button_goes_through_it(stranger: Client, way: Written) -> None:
+def test_eml_02_looking_at_the_way_out_changes_nothing_and_one_button_goes_through_it(
+    stranger: Client, way: Written
+) -> None:
     path = way.path("unsubscribe")
     assert "Stop e-mails" in page(stranger, path)
     assert way.values(EVENTS) == []
