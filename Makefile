@@ -1,5 +1,6 @@
 # make run    a made-up practice in your browser        make check   lint, types, imports, sizes
 # make test   the whole suite, with all it needs        make lock    new exact versions and hashes
+# Options go into ARGS: make run ARGS="--port 8080"    make test ARGS="tests/portal"
 .DEFAULT_GOAL := run
 .PHONY: run test check lock install clean
 
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 run: $(STAMP)
-	@$(BIN)/python -m recare demo
+	@$(BIN)/python -m recare demo $(ARGS)
 
 install: $(STAMP)
 

@@ -114,9 +114,14 @@ def import_(paths: tuple[Path, ...], practice: str, dry_run: bool) -> None:  # n
 def why(patient: str, practice: str) -> None:
     """Say in words why PATIENT was contacted, or not."""
     with _database():
-        from recare.campaigns.why import explain
+        from recare.campaigns.why import NoPatientError, explain
+        from recare.practices import practice as practices
 
-        for line in explain(practice=practice, patient=patient, now=datetime.now(UTC)):
+        try:
+            lines = explain(practice=practice, patient=patient, now=practices.clock(practices.named(practice)))
+        except NoPatientError as error:
+            raise CannotStartError(str(error)) from error
+        for line in lines:
             click.echo(line)
 
 
@@ -128,7 +133,7 @@ def report(practice: str, kind: str) -> None:
     with _database():
         from recare.reports.printed import printed
 
-        click.echo(printed(practice=practice, kind=kind, now=datetime.now(UTC)))
+        click.echo(printed(practice=practice, kind=kind, now=None))  # a rehearsal is asked about its own day
 
 
 group_option = click.option("--group", help="Only this group of practices.")

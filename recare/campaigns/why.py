@@ -78,10 +78,14 @@ class Run:
         return f"{self.contacted:,} contacted, {self.not_contacted:,} not" + (f": {causes}." if causes else ".")
 
 
+class NoPatientError(LookupError):
+    """Nobody in the practice has this number; the message is a sentence for whoever asked."""
+
+
 def explain(practice: str, patient: str, now: datetime) -> list[str]:
     """Say everything about one patient (source key, or id): standing, every enrolment and touch with its reasons, and what would hold now.
 
-    ``practice`` is its slug. Opens its own scope. Raises LookupError with a sentence for an unknown practice or patient.
+    ``practice`` is its slug. Opens its own scope. Raises NoPatientError or NoPracticeError with a sentence.
     """
     here = practices.named(practice)
     with db.scope(here.id):
@@ -111,7 +115,7 @@ def _find(practice_id: int, patient: str) -> int:
         key=patient,
     )
     if not found:
-        raise LookupError(
+        raise NoPatientError(
             f"There is no patient '{patient}' in this practice. Give the number the practice system uses."
         )
     return int(found[0])

@@ -132,7 +132,8 @@ def _connect(url: str, variable: str) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(url, connect_timeout=10)
     except psycopg.OperationalError as error:
         place = f"'{parts.get('dbname', '')}' on {parts.get('host') or 'the local socket'}"
-        said = str(error).strip().splitlines()[-1].strip()
+        lines = [line.strip() for line in str(error).strip().splitlines()]
+        said = next((line.rpartition("failed: ")[2] for line in lines if "failed: " in line), lines[-1])
         raise CannotStartError(
             f"{variable} names the database {place}, which cannot be opened ({said}): check the address and the "
             "password, and that the server is running."

@@ -174,7 +174,8 @@ def check_port(host: str, port: int) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CannotStartError(
-                f"Port {port} is in use by another program: stop that one, or choose another port with --port."
+                f"Port {port} is in use by another program: stop that one, or choose another port with --port "
+                f'(with make: make run ARGS="--port {port + 1}").'
             ) from error
         if error.errno == errno.EACCES:
             raise CannotStartError(f"Port {port} is reserved for root: choose one above 1023 with --port.") from error
