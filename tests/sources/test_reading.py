@@ -66,6 +66,14 @@ def test_a_row_with_too_many_cells_is_reported_and_the_others_land(tmp_path: Pat
     assert oddities.first_broken == [(3, "cells_do_not_fit")]
 
 
+@pytest.mark.parametrize("after", [0, 1, 3, 700])
+def test_a_quotation_mark_that_is_never_closed_refuses_the_file_and_swallows_nobody(tmp_path: Path, after: int) -> None:
+    broken = ["103", '"Example', "Cy", "1/30/1980", "", "4/17/2025"]
+    path = written(tmp_path / "patients.csv", [HEAD, *ROWS, broken, *ROWS * after])
+    with pytest.raises(UnreadableError, match="after row 3 a quotation mark is opened and never closed"):
+        list(chunks(path, layout(path), Oddities()))
+
+
 @pytest.mark.parametrize(
     ("headers", "kind"),
     [

@@ -8,7 +8,7 @@ import csv
 import gc
 import re
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from recare.sources.csv import fields
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 500  # rows; few enough that their cells stay in the processor's cache
 _LOOK: Final = 40  # rows in which the header must appear
+_END: Final = "\x00end of file"  # read after the last line: a quotation mark that is never closed swallows it
 _DELIMITERS: Final = (",", "\t", ";", "|")
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _FOOTER: Final = re.compile(
@@ -140,22 +141,30 @@ def _header(path: Path, head: list[str], encoding: str, delimiter: str) -> Layou
 def chunks(path: Path, shape: Layout, oddities: Oddities, size: int = CHUNK) -> Iterator[Chunk]:
     """Yield the data rows of a file as columns. Raises UnreadableError when a quotation mark is never closed."""
     with path.open(encoding=shape.encoding, errors="replace", newline="") as file:
-        reader = csv.reader(file, delimiter=shape.delimiter)
-        number = 0
+        reader = csv.reader(chain(file, [_END]), delimiter=shape.delimiter)
+        number, ended = 0, False
         try:
             for _ in islice(reader, shape.header_row):
                 number += 1
             while batch := list(islice(reader, size)):
+                if batch[-1] == [_END]:
+                    batch.pop()
+                    ended = True
+                elif len(batch) < size:  # the mark of the end is inside the last cell
+                    number += len(batch) - 1
+                    break
                 numbers = list(range(number + 1, number + 1 + len(batch)))
                 number += len(batch)
-                if not _is_plain(batch, shape):
+                if batch and not _is_plain(batch, shape):
                     numbers, batch = _sorted_out(numbers, batch, shape, oddities)
                 if batch:
                     yield Chunk(numbers, list(zip(*batch, strict=True)))
-        except csv.Error as error:
+        except csv.Error:
+            ended = False
+        if not ended:
             raise UnreadableError(
                 f"{path.name}: after row {number} a quotation mark is opened and never closed. Mend that row and import again."
-            ) from error
+            )
 
 
 def _is_plain(batch: list[list[str]], shape: Layout) -> bool:
