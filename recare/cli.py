@@ -104,6 +104,8 @@ def import_(paths: tuple[Path, ...], practice: str, dry_run: bool) -> None:  # n
     """Import an export of the practice system: a folder or files."""
     from recare.sources.csv.importer import run_import
 
+    if database.given_urls() is None:
+        database.ensure_home(postgres.default_home())  # a disk that runs full midway helps nobody
     with _database():
         sys.exit(run_import(paths, practice=practice, dry_run=dry_run, now=datetime.now(UTC), say=click.echo))
 

@@ -60,8 +60,9 @@ def opened(home: Path) -> Iterator[Urls]:
     urls = given_urls()
     cluster = None
     if urls is None:
-        ensure_home(home)
         already = postgres.running(home)
+        if already is None:  # one that runs is not refused: 'recare stop-all' must work on a full disk too
+            ensure_home(home)
         cluster = None if already else postgres.start(home)
         current = already or cluster
         assert current is not None  # noqa: S101 (for the type checker: one of the two was just set)

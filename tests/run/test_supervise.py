@@ -221,6 +221,17 @@ def test_a_full_disk(home: Path) -> None:
         database.check_room(home, 2**60)
 
 
+def test_a_database_that_runs_is_reached_on_a_full_disk(
+    cluster: postgres.Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may want to stop all sending just then."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("DATABASE_OWNER_URL", raising=False)
+    monkeypatch.setattr(database, "LEAST_FREE", 2**60)
+    with database.opened(cluster.home) as urls:
+        assert urls.app == cluster.app_url()
+
+
 def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "set RECARE_HOME to a folder of your own" in told(tmp_path / "file", "run")
