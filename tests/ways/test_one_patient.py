@@ -69,6 +69,9 @@ def test_from_an_export_to_a_kept_visit_that_the_report_counts(one: Office) -> N
     assert one.values(
         "SELECT appointment_id IS NOT NULL FROM booking WHERE practice_id = %(p)s AND state = 'booked'"
     ) == [True]
+    assert one.values(
+        "SELECT first_seen_at FROM appointment WHERE practice_id = %(p)s AND source_key = %(v)s", v=number
+    ) == [NOW + DAY]
     one.visits[number]["Status"] = "Completed"
     for days in (15, 29, 95):
         one.sync(NOW + days * DAY)

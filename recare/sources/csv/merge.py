@@ -97,8 +97,11 @@ def _statement(kind: Kind, columns: tuple[targets.Column, ...], *, first: bool) 
         f"SELECT s.source_key, {selected} FROM {table} s {' '.join(targets.JOINS[kind.name])} WHERE s.file = %(file)s "
         "AND NOT EXISTS (SELECT FROM staged_reject r WHERE r.entity = %(entity)s AND r.file = s.file AND r.n = s.n)"
     )
-    into = f"(practice_id, source, source_key, seen_run_id, {', '.join(names)}{', status' if status else ''})"
-    what = f"%(practice)s, %(source)s, s.source_key, %(run)s, {values}{status}"
+    first_seen, at = (", first_seen_at", ", %(now)s") if kind is fields.APPOINTMENTS else ("", "")
+    into = (
+        f"(practice_id, source, source_key, seen_run_id, {', '.join(names)}{', status' if status else ''}{first_seen})"
+    )
+    what = f"%(practice)s, %(source)s, s.source_key, %(run)s, {values}{status}{at}"
     if first:
         return f"INSERT INTO {kind.table} {into} SELECT {what} FROM ({rows}) s"
     return (
