@@ -1,37 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django.fixtures import Settings
 
 from recare.base import db
-from recare.practices import staff
 from recare.practices.practice import Practice
 from recare.segments import facts, listing, segment
-from tests.conftest import new_practice
+from tests.conftest import SignIn, new_practice
 from tests.factories import make_patient, make_point, make_visit
-
-SignIn = Callable[[str], Client]
-
-
-@pytest.fixture
-def as_role(practice: Practice, now: datetime, settings: Settings) -> SignIn:
-    settings.PASSWORD_HASHERS = [
-        "django.contrib.auth.hashers.MD5PasswordHasher"
-    ]  # hashing well takes longer than these tests
-
-    def sign_in(role: str) -> Client:
-        email, client = f"{role}-{practice.slug}@example.com", Client()
-        staff.create_user(email, "correct horse battery", role, practice.slug, now)
-        client.post("/sign-in/", {"email": email, "password": "correct horse battery"})
-        return client
-
-    return sign_in
 
 
 def _people(practice: Practice, *names: str, **more: object) -> list[int]:

@@ -1,22 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
-from pytest_django.fixtures import Settings
 
 from recare.base import audit, db
 from recare.consent import hold, ledger
-from recare.practices import staff
 from recare.practices.practice import Practice
 from recare.segments import facts
-from tests.conftest import new_practice
+from tests.conftest import SignIn, new_practice
 from tests.factories import insert, make_patient, make_point, make_visit
 
-SignIn = Callable[[str], Client]
 VERBS = ("opt-out", "consent", "release", "wrong-number", "standing", "dismiss", "pause", "complaint", "do-not-call")
 GRANT = {
     "grant-channel": "sms",
@@ -29,21 +24,6 @@ FULL = GRANT | {
     "grant-level": "3", "grant-exact_text": "I agree that Maple Dental may text me offers.", "grant-signature": "Ada Example",
     "grant-seller_named": "on", "grant-not_condition_of_purchase": "on", "grant-frequency_disclosed": "on", "grant-msg_rates_disclosed": "on",
 }  # fmt: skip
-
-
-@pytest.fixture
-def as_role(practice: Practice, now: datetime, settings: Settings) -> SignIn:
-    settings.PASSWORD_HASHERS = [
-        "django.contrib.auth.hashers.MD5PasswordHasher"
-    ]  # hashing well takes longer than these tests
-
-    def sign_in(role: str) -> Client:
-        email, client = f"{role}-{practice.slug}@example.com", Client()
-        staff.create_user(email, "correct horse battery", role, practice.slug, now)
-        client.post("/sign-in/", {"email": email, "password": "correct horse battery"})
-        return client
-
-    return sign_in
 
 
 @pytest.fixture
