@@ -20,6 +20,7 @@ from recare.segments import priority
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
 
     from recare.compliance.context import Context, MessageClass
     from recare.compliance.decision import Decision
@@ -146,10 +147,11 @@ def due(practice_id: int, now: datetime, limit: int = 50, staff: str = "") -> li
     locked: list[WorklistEntry] = []
     late: list[tuple[int, datetime | None, str]] = []
     after: tuple[float, int] | None = None
+    here = practices.get(practice_id).zone
     for number in range(1, _PAGES + 1):
         page = _page(practice_id, now, staff, after, min(_PAGE, max(20, 2 * limit)))
         for item, context, decision in _decided(practice_id, page, now) if page else ():
-            entry = _entry(item, context, decision, now)
+            entry = _entry(item, context, decision, now, here)
             if entry is None or (entry.opens_at is not None and entry.opens_at > now + _SOON):
                 late.append(_put_off(item, decision, now))
             else:
@@ -214,13 +216,18 @@ def _decided(
     return [(item, context, decide(context, packs, now)) for item, context in zip(items, loaded, strict=True)]
 
 
-def _entry(item: Item, context: Context, decision: Decision, now: datetime) -> WorklistEntry | None:
+def _entry(item: Item, context: Context, decision: Decision, now: datetime, here: ZoneInfo) -> WorklistEntry | None:
     if decision.verdict == "deny" and not decision.waits_for_practice:
         return None
-    because = () if _free(item, decision) else tuple(dict.fromkeys(in_words(reason) for reason in decision.reasons))
     clocks = Question(context, load_packs(), now).place.clocks
+    because = () if _free(item, decision) else _why(decision, here, clocks)
     times = tuple(sorted({f"{now.astimezone(clock):%H:%M}" for clock in clocks}))
     return WorklistEntry(item, decision.until if because else None, because, times)
+
+
+def _why(decision: Decision, here: ZoneInfo, clocks: Sequence[ZoneInfo]) -> tuple[str, ...]:
+    """Say each reason once; a time as the practice's clock shows it and, where it is another, the clock of the person called."""
+    return tuple(dict.fromkeys(in_words(reason, here, clocks or (here,)) for reason in decision.reasons))
 
 
 def _free(item: Item, decision: Decision) -> bool:
@@ -237,10 +244,10 @@ def take(
     """
     item = _locked(practice_id, call_id)
     _alone(practice_id, item, staff, now)
-    [(_, _, decision)] = _decided(practice_id, [item], now)
+    [(_, context, decision)] = _decided(practice_id, [item], now)
     if not _free(item, decision):
-        why = " ".join(dict.fromkeys(in_words(reason) for reason in decision.reasons))
-        raise CallNotFree(f"Do not call now. {why}")
+        clocks = Question(context, load_packs(), now).place.clocks
+        raise CallNotFree(f"Do not call now. {' '.join(_why(decision, practices.get(practice_id).zone, clocks))}")
     db.run(
         "UPDATE call SET taken_by = %(staff)s, taken_at = %(now)s WHERE practice_id = %(practice)s AND id = %(call)s AND state = 'open'",
         practice=practice_id, call=call_id, staff=staff, now=now,

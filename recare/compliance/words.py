@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, tzinfo
 
     from recare.compliance.decision import Reason
@@ -113,8 +114,11 @@ HOLDS: Final = {
 }
 
 
-def in_words(reason: Reason, tz: tzinfo | None = None) -> str:
-    """One plain sentence. Instants are shown in ``tz``, or in UTC and marked so. A code without a sentence raises KeyError."""
+def in_words(reason: Reason, tz: tzinfo | None = None, theirs: Sequence[tzinfo] = ()) -> str:
+    """One plain sentence. Instants are shown in ``tz``, or in UTC and marked so. A code without a sentence raises KeyError.
+
+    With ``theirs``, the zones the person may be in, the zone is named, and their own time stands beside it where it is another.
+    """
     if reason.code == "LEGAL_HOLD":
         return HOLDS.get(reason.detail, "Something is open with this patient; a person must decide.")
     if reason.code == "NO_PEWC" and reason.detail:
@@ -129,7 +133,7 @@ def in_words(reason: Reason, tz: tzinfo | None = None) -> str:
     return sentence.format(
         detail=reason.detail or "see the template",
         states=_states(reason.detail) or "their state",
-        until=_instant(reason.until, tz),
+        until=_instant(reason.until, tz, theirs),
         day=_day(reason.detail),
     )
 
@@ -139,11 +143,23 @@ def _states(codes: str) -> str:
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
 
 
-def _instant(until: datetime | None, tz: tzinfo | None) -> str:
+def _instant(until: datetime | None, tz: tzinfo | None, theirs: Sequence[tzinfo]) -> str:
     if until is None:
         return "later"
     local = until.astimezone(tz) if tz is not None else until
-    return f"on {local.day} {local:%b} at {local:%H:%M}" + ("" if tz is not None else " UTC")
+    shown = f"on {local.day} {local:%b} at {local:%H:%M}"
+    if tz is not None and not theirs:
+        return shown
+    there = dict.fromkeys(_there(until.astimezone(zone), local) for zone in theirs)
+    others = [words for words in there if words]
+    return f"{shown} {local:%Z}" + (f" ({' or '.join(others)} where they are)" if others else "")
+
+
+def _there(there: datetime, here: datetime) -> str:
+    """Their time with its zone; '' where both clocks show the same. The day only where it is another."""
+    if there.utcoffset() == here.utcoffset():
+        return ""
+    return (f"{there.day} {there:%b} " if there.date() != here.date() else "") + f"{there:%H:%M %Z}"
 
 
 def _day(detail: str) -> str:

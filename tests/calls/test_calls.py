@@ -78,8 +78,8 @@ def test_VOX_01_a_number_outside_its_hours_is_locked_with_its_opening_time(case:
     entry = _due(case, _EVENING)[callee.call]
     assert entry.locked
     assert entry.opens_at == datetime(2027, 1, 13, 16, 0, tzinfo=UTC)  # 10:00 in Chicago
-    assert entry.locked_because
-    with pytest.raises(CallNotFree, match="Do not call now"):
+    assert entry.locked_because == ("Not at this hour; next on 13 Jan at 10:00 CST.",)
+    with pytest.raises(CallNotFree, match="Do not call now.*13 Jan at 10:00 CST"):
         worklist.take(case.practice_id, callee.call, "dana@example.com", _EVENING)
 
 
@@ -93,6 +93,9 @@ def test_VOX_01_the_hours_are_those_of_the_person_called(case: rows.Case) -> Non
     assert not listed[here.call].locked
     assert listed[there.call].locked
     assert listed[there.call].local_times == ("08:30", "10:30")
+    assert listed[there.call].locked_because == (
+        "Not at this hour; next on 12 Jan at 12:00 CST (10:00 PST where they are).",
+    )
 
 
 def test_VOX_01_who_said_stop_yesterday_is_not_on_the_list(case: rows.Case, now: datetime) -> None:
