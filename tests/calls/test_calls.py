@@ -79,7 +79,7 @@ def test_VOX_01_a_number_outside_its_hours_is_locked_with_its_opening_time(case:
     assert entry.locked
     assert entry.opens_at == datetime(2027, 1, 13, 16, 0, tzinfo=UTC)  # 10:00 in Chicago
     assert entry.locked_because == ("Not at this hour; next on 13 Jan at 10:00 CST.",)
-    with pytest.raises(CallNotFree, match="Do not call now.*13 Jan at 10:00 CST"):
+    with pytest.raises(CallNotFree, match=r"Do not call now.*13 Jan at 10:00 CST"):
         worklist.take(case.practice_id, callee.call, "dana@example.com", _EVENING)
 
 
