@@ -33,6 +33,34 @@ def stop(practice_id: int, patient_ids: Collection[int], reason: str, now: datet
     return len(ids)
 
 
+def leavers_batch(practice_id: int, now: datetime) -> int:
+    """Let go at once whoever has left by the chart: dead, dismissed, moved, with another dentist, merged, deleted, wants no contact.
+
+    An import, or a person, has written so; waiting for the enrolment's next turn would leave what is queued in the outbox until then
+    (PAT-01, PAT-03). Opens its own transaction; one statement finds them, one for each reason stops them.
+    """
+    with db.scope(practice_id):
+        gone: dict[str, list[int]] = {}
+        for patient_id, reason in db.tuples(_LEFT, practice=practice_id):
+            gone.setdefault(reason, []).append(patient_id)
+        return sum(stop(practice_id, patients, reason, now) for reason, patients in sorted(gone.items()))
+
+
+# The words of ``ladder.ENDS``, so that an exit reads the same whichever notices it first. The status of a chart may be plain while the
+# resolver's standing is not, and the other way round. What a playbook calls "left" it cannot leave out, so these always stop.
+_LEFT: Final = """
+SELECT p.id, CASE
+    WHEN p.deceased_on IS NOT NULL OR 'deceased' IN (p.status, p.standing) THEN 'deceased'
+    WHEN p.dismissed_on IS NOT NULL OR 'dismissed' IN (p.status, p.standing) THEN 'dismissed'
+    WHEN p.do_not_contact OR p.standing = 'do_not_contact' THEN 'restricted'
+    WHEN 'transferred' IN (p.status, p.standing) THEN 'transferred' WHEN p.standing = 'moved' THEN 'moved' ELSE 'left' END
+FROM patient p JOIN enrolment e ON e.practice_id = p.practice_id AND e.patient_id = p.id AND e.state = 'waiting'
+WHERE p.practice_id = %(practice)s AND (
+    p.deceased_on IS NOT NULL OR p.dismissed_on IS NOT NULL OR p.do_not_contact OR p.merged_into_id IS NOT NULL
+    OR p.standing IN ('deceased', 'dismissed', 'do_not_contact', 'transferred', 'moved', 'merged', 'gone')
+    OR p.status IN ('deceased', 'dismissed', 'transferred', 'deleted', 'archived', 'non_patient', 'prospective'))
+"""
+
 _STOP: Final = """
 UPDATE enrolment e SET state = 'stopped', stop_reason = %(reason)s, ended_at = %(now)s, due_at = NULL
 FROM campaign_version v

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from recare.base import db
-from recare.campaigns import audience, campaign, versions
+from recare.campaigns import audience, campaign, kept, versions
 from recare.campaigns import material as materials
 from recare.campaigns.contexts import Ask, Reader
 from recare.campaigns.ladder import point_of, worded
@@ -27,15 +27,6 @@ CHANNELS: Final = {
     "letter": "letter",
     "portal": "portal message",
 }
-
-STOPS: Final = {
-    "booked": "a visit was booked", "replied": "the patient answered", "opted_out": "the patient asked to stop", "left": "the patient has left",
-    "complaint": "there was a complaint", "not_interested": "the patient is not interested", "deceased": "the patient has died",
-    "dismissed": "the patient was dismissed", "in_treatment": "the patient is in treatment", "restricted": "the patient may not be contacted",
-    "rested": "the patient has heard enough for half a year", "unreachable": "no channel could be used", "no_answer": "no answer came",
-    "measured": "the time of comparison is over", "campaign_finished": "the campaign was finished", "error": "something went wrong; see the task",
-    "moved": "the patient has moved", "new_dentist": "the patient has another dentist", "staff": "a member of staff stopped it",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +147,8 @@ def for_patient(practice_id: int, patient_id: int, now: datetime) -> list[Entry]
     entries = [_enrolment(*row) for row in db.tuples(_ENROLMENTS, **known)]
     entries += [end for row in db.tuples(_ENROLMENTS, **known) if (end := _end(*row)) is not None]
     entries += [_touch(*row) for row in db.tuples(_TOUCHES, **known)]
-    entries += [
-        Entry(at, "message", title, (), (), None, touch, message)
-        for at, title, touch, message in db.tuples(_MESSAGES, **known)
-    ]
+    zone = ZoneInfo(practices.get(practice_id).tz)
+    entries += [_message(zone, *row) for row in db.tuples(_MESSAGES, **known)]
     entries += [Entry(at, kind, title) for at, kind, title in db.tuples(_ANSWERS, **known)]
     return sorted((entry for entry in entries if entry.at <= now), key=lambda entry: entry.at)
 
@@ -189,11 +178,25 @@ def _end(*row: Any) -> Entry | None:
     return Entry(
         ended_at,
         "end",
-        f"Left '{name}': {STOPS.get(stop_reason, stop_reason.replace('_', ' '))}.",
+        f"Left '{name}': {kept.STOPS.get(stop_reason, stop_reason.replace('_', ' '))}.",
         (),
         (),
         enrolment_id,
     )
+
+
+_WAY: Final = {"sms": "Text", "email": "E-mail", "letter": "Letter", "portal": "Portal message"}
+_NOT_SENT: Final = {
+    "cancelled": "taken back before it went", "withheld": "not sent: a check stopped it", "expired": "not sent: it grew too old",
+    "failed": "not sent: the provider refused it", "unknown": "may have been sent: nobody wrote down the end",
+}  # fmt: skip
+
+
+def _message(zone: ZoneInfo, *row: Any) -> Entry:
+    at, channel, what, state, reasons, touch_id, message_id = row
+    because = kept.said(kept.against(reasons), zone) if what is None else ()
+    title = " ".join([f"{_WAY.get(channel, channel)} {what or _NOT_SENT[state]}.", *because])
+    return Entry(at, "message", title, (), (), None, touch_id, message_id)
 
 
 _TITLES: Final = {
@@ -334,12 +337,12 @@ WHERE t.practice_id = %(practice)s AND t.patient_id = %(patient)s
 """
 
 _MESSAGES: Final = """
-SELECT at, initcap(CASE m.channel WHEN 'sms' THEN 'text' ELSE m.channel END) || ' ' || what, m.touch_id, m.id
+SELECT at, m.channel, what, m.state, m.reasons, m.touch_id, m.id
 FROM message m CROSS JOIN LATERAL (VALUES
-    (m.sent_at, 'sent.'), (m.delivered_at, 'delivered.'), (m.bounced_at, 'came back.'), (m.complained_at, 'reported as unwanted.'),
-    (m.clicked_at, 'opened by its link.'),
+    (m.sent_at, 'sent'), (m.delivered_at, 'delivered'), (m.bounced_at, 'came back'), (m.complained_at, 'reported as unwanted'),
+    (m.clicked_at, 'opened by its link'),
     (CASE WHEN m.state IN ('withheld', 'expired', 'failed', 'cancelled', 'unknown') THEN coalesce(m.settled_at, m.claimed_at, m.created_at) END,
-     'not sent: ' || m.state || coalesce('. ' || (SELECT string_agg(r ->> 'words', ' ') FROM jsonb_array_elements(m.reasons) r), '.'))
+     NULL)
 ) AS happened (at, what)
 WHERE m.practice_id = %(practice)s AND m.patient_id = %(patient)s AND at IS NOT NULL
 """

@@ -14,7 +14,7 @@ from typing import Final
 from recare.base import db
 from recare.bookings import book, chart
 from recare.calls import worklist
-from recare.campaigns import advance
+from recare.campaigns import advance, stop
 from recare.inbox import apply
 from recare.messages import reconcile, render, send, settle, templates, tidy
 from recare.reports import outcomes
@@ -45,6 +45,7 @@ STAGES: Final = (
     Stage("unread replies", apply.expire_reviews_batch),
     Stage("holds", book.expire_batch),
     Stage("bookings", chart.match_batch, every=HOUR),
+    Stage("leavers", stop.leavers_batch, again=False),
     Stage("facts", facts.refresh_batch),
     Stage("lists", listing.refresh_batch, again=False),
     Stage("decide", advance.advance_batch),

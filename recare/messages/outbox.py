@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
 
@@ -117,13 +117,17 @@ def expire(practice_id: int, now: datetime) -> int:
     )  # fmt: skip
 
 
+# Somebody wrote and has not asked us to stop: wait. Who has asked is waited for no longer; the gates end what is queued.
+_HELD: Final = "(held_at IS NOT NULL AND sms_out_at IS NULL AND call_out_at IS NULL AND email_out_at IS NULL AND wrong_number_at IS NULL)"
+
+
 def lock_due(practice_id: int, channels: Sequence[str], now: datetime, limit: int) -> list[Waiting]:
     """Lock due messages together with their contact points, waiting for nobody.
 
     Revocation and hold lock the same contact point: while one is under way the message is skipped, once it has committed the statements
     that follow see it. SKIP LOCKED on both rows makes a deadlock impossible. Held addresses stay queued, but an answer to the person's
-    own words may go; so do messages of a paused campaign stay. Every look-up is by key: a join planned before the first ANALYZE would
-    walk whole tables.
+    own words may go, and what a stop has ended is settled, held or not; messages of a paused campaign stay. Every look-up is by key: a
+    join planned before the first ANALYZE would walk whole tables.
     """
     ids = _lock_messages(practice_id, channels, now, limit)
     if not ids:
@@ -141,7 +145,8 @@ def _lock_messages(practice_id: int, channels: Sequence[str], now: datetime, lim
             "AND (m.campaign_id IS NULL OR m.campaign_id <> ALL(ARRAY("
             "  SELECT id FROM campaign WHERE practice_id = %(practice)s AND state = 'paused'))) "
             "AND (m.answers_event_id IS NOT NULL OR m.contact_point_id <> ALL(ARRAY("
-            "  SELECT id FROM contact_point WHERE practice_id = %(practice)s AND held_at IS NOT NULL))) "
+            f"  SELECT id FROM contact_point WHERE practice_id = %(practice)s AND {_HELD})) OR EXISTS (SELECT FROM enrolment e "
+            "  WHERE e.practice_id = %(practice)s AND e.id = m.enrolment_id AND e.state = 'stopped')) "
             "ORDER BY m.not_before, m.id LIMIT %(limit)s FOR NO KEY UPDATE OF m SKIP LOCKED",
             practice=practice_id, channels=list(channels), now=now, limit=limit,
         )
@@ -151,7 +156,7 @@ def _lock_messages(practice_id: int, channels: Sequence[str], now: datetime, lim
 def _lock_points(practice_id: int, point_ids: Sequence[int]) -> dict[int, _Point]:
     found = db.rows(
         _Point,
-        "SELECT id, address, held_at IS NOT NULL AS held, xmin || ctid::text AS version FROM contact_point "
+        f"SELECT id, address, {_HELD} AS held, xmin || ctid::text AS version FROM contact_point "
         "WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[]) FOR NO KEY UPDATE SKIP LOCKED",
         practice=practice_id, ids=sorted(set(point_ids)),
     )  # fmt: skip
@@ -179,8 +184,13 @@ def _read(practice_id: int, message_ids: Sequence[int], points: dict[int, _Point
             patient_version=patients.get(row.patient_id or 0, ""), answers_person_at=events.get(row.answers_event_id or 0),
         )
         for message_id in message_ids
-        if (row := messages[message_id]).answers_event_id or not points[row.contact_point_id].held
+        if (row := messages[message_id]).answers_event_id or not points[row.contact_point_id].held or _ended(row, enrolments)
     ]  # fmt: skip
+
+
+def _ended(row: _Message, enrolments: dict[int, _Enrolment]) -> bool:
+    found = enrolments.get(row.enrolment_id or 0)
+    return found is not None and found.state == "stopped"
 
 
 def _enrolments(practice_id: int, ids: Sequence[int]) -> dict[int, _Enrolment]:

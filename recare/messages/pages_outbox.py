@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
+from typing import Any, Final, ParamSpec, cast
 
 from csp.decorators import csp_replace
 from django.contrib import messages as toasts
@@ -15,15 +15,11 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
 from recare.base import audit, db
-from recare.compliance.decision import Reason
-from recare.compliance.gates import in_words
+from recare.campaigns.kept import against, said
 from recare.messages import pages_why, settle
 from recare.messages.forms import CHANNELS
 from recare.patients import tasks
 from recare.practices.access import EVERYBODY, StaffRequest, staff
-
-if TYPE_CHECKING:
-    from datetime import tzinfo
 
 PAGE: Final = 50
 # What a person looks for, as a condition on message m and its contact point p. A held message is queued, but somebody wrote.
@@ -37,7 +33,7 @@ MEANINGS: Final = {
     "queued": "Waits for its hour and for every check.", "held": "The person wrote to us. Nothing automatic goes to them until somebody has read it.",
     "sending": "Handed to the provider this minute.", "unknown": "It may have gone out; nobody wrote down the end. It is never sent again by itself.",
     "failed": "The provider refused it.", "withheld": "A check stopped it.", "sent": "Accepted by the provider.",
-    "expired": "Grew too old to be welcome.", "cancelled": "Taken back before it went.",
+    "expired": "Grew too old to be welcome.", "cancelled": "Taken back before it went: the person, the chart or the campaign said no.",
 }  # fmt: skip
 BADGES: Final = {
     "held": "needs-you",
@@ -47,10 +43,6 @@ BADGES: Final = {
     "sent": "good",
     "sending": "accent",
 }
-OWN_WORDS: Final = {
-    "LATE": "Too late: it would have surprised its reader.", "STOPPED": "The patient left the campaign before it could go.",
-    "HELD": "The person wrote to us.", "NO_TEMPLATE": "The step has no approved text.",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,28 +97,6 @@ def _open_counts(practice_id: int) -> dict[str, int]:
     return dict(found)
 
 
-def said(reasons: Iterable[dict[str, Any]], zone: tzinfo) -> tuple[str, ...]:
-    """Return reasons in words, each once; what a reason was told in when it was kept stays as it was."""
-    return tuple(dict.fromkeys(_said(reason, zone) for reason in reasons))
-
-
-def _said(reason: dict[str, Any], zone: tzinfo) -> str:
-    code, detail = str(reason.get("code", "")), str(reason.get("detail") or "")
-    if reason.get("words"):
-        return str(reason["words"])
-    if code == "LINT_FAIL" and detail:
-        return detail
-    if code in OWN_WORDS:
-        return OWN_WORDS[code]
-    until = reason.get("until")
-    try:
-        return in_words(
-            Reason(code, "", "deny", detail=detail, until=datetime.fromisoformat(until) if until else None), zone
-        )
-    except (KeyError, ValueError, TypeError):
-        return detail or code.replace("_", " ").capitalize()
-
-
 @staff(*EVERYBODY)
 def outbox(request: StaffRequest) -> HttpResponse:
     """List messages, the newest first; one state or all."""
@@ -140,7 +110,7 @@ def outbox(request: StaffRequest) -> HttpResponse:
             line,
             dict(CHANNELS)[line.channel],
             BADGES.get(line.state, ""),
-            said(pages_why.against(line.reasons), request.practice.zone),
+            said(against(line.reasons), request.practice.zone),
         )
         for line in found[:PAGE]
     ]
@@ -165,7 +135,7 @@ def message(request: StaffRequest, message_id: int) -> HttpResponse:
     state = "held" if found.state == "queued" and found.held_at and not found.answers_event_id else found.state
     context = {
         "message": found, "state": state, "badge": BADGES.get(state, ""), "meaning": MEANINGS[state], "channel": dict(CHANNELS)[found.channel],
-        "reasons": said(pages_why.against(found.reasons), request.practice.zone), "decided": said(found.touch_reasons, request.practice.zone),
+        "reasons": said(against(found.reasons), request.practice.zone), "decided": said(found.touch_reasons, request.practice.zone),
         "packs": pages_why.packs([*found.touch_reasons, *found.reasons]), "rules": pages_why.rules([*found.touch_reasons, *found.reasons]),
         "entries": pages_why.timeline(request.practice.id, found), "text": pages_why.without_tokens(found.body_text), "cost": found.cost_micros / 10_000, "may_settle": request.role in SETTLERS,
     }  # fmt: skip

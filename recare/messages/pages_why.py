@@ -12,6 +12,9 @@ from recare.base import db
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+ENDED: Final = {
+    "withheld": "a check stopped it", "failed": "the provider refused it", "expired": "it grew too old", "cancelled": "taken back",
+}  # fmt: skip
 _LINK: Final = re.compile(r"(/p/\w+/)[\w-]{20,}")
 
 
@@ -114,8 +117,8 @@ def timeline(practice_id: int, found: Message) -> list[Entry]:
         (found.sent_at, "Accepted by the provider"), (found.delivered_at, "Delivered"), (found.bounced_at, "Came back"),
         (found.complained_at, "Reported as unwanted"), (found.clicked_at, "Link opened"), (found.replied_at, "Answered"),
     ]  # fmt: skip
-    if found.settled_at is not None and found.state in {"withheld", "failed", "expired", "cancelled"}:
-        happened.append((found.settled_at, f"Ended: {found.state}"))
+    if found.settled_at is not None and found.state in ENDED:
+        happened.append((found.settled_at, f"Ended: {ENDED[found.state]}"))
     entries = [Entry(at, title) for at, title in happened if at is not None]
     entries += [
         Entry(at, f"The provider says: {kind}" + (f" ({code})" if code else ""))
@@ -130,11 +133,6 @@ def timeline(practice_id: int, found: Message) -> list[Entry]:
 def packs(reasons: Iterable[dict[str, Any]]) -> list[str]:
     """Return the versions of the rule packs that reasons rest on."""
     return sorted({str(reason["pack"]) for reason in reasons if reason.get("pack")})
-
-
-def against(reasons: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the reasons that stopped or delayed a message, without what let it go and what a person cleared."""
-    return [reason for reason in reasons if reason.get("verdict") != "allow" and not reason.get("cleared")]
 
 
 def rules(reasons: Iterable[dict[str, Any]]) -> list[str]:

@@ -205,3 +205,60 @@ CREATE TABLE message_tidy (
     done_at timestamptz NOT NULL
 );
 SELECT guard_by_practice('message_tidy');
+
+-- What waits for somebody ends with the statement that says they must not get it, whoever wrote that statement (OPT-01, PAT-01). A row that
+-- a claim has in its hands is left to it: the last look refuses it, and the next claim settles it. Nobody waits here, so nobody deadlocks.
+CREATE FUNCTION take_back(practice bigint, ids bigint[], why jsonb, at timestamptz) RETURNS void LANGUAGE sql AS $$
+    UPDATE message SET state = 'cancelled', reasons = why, settled_at = at
+    WHERE practice_id = practice AND state = 'queued' AND id IN (
+        SELECT id FROM message WHERE practice_id = practice AND id = ANY(ids) AND state = 'queued' FOR NO KEY UPDATE SKIP LOCKED)
+$$;
+
+CREATE FUNCTION take_back_of_enrolment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM take_back(NEW.practice_id, ARRAY(
+        SELECT id FROM message WHERE practice_id = NEW.practice_id AND patient_id = NEW.patient_id AND enrolment_id = NEW.id AND state = 'queued'),
+        jsonb_build_array(jsonb_build_object('code', 'ENROLMENT_ENDED', 'rule', 'ENG-02', 'verdict', 'deny', 'detail', NEW.stop_reason)),
+        coalesce(NEW.ended_at, now()));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER take_back AFTER UPDATE OF state ON enrolment FOR EACH ROW
+    WHEN (NEW.state = 'stopped' AND OLD.state <> 'stopped') EXECUTE FUNCTION take_back_of_enrolment();
+
+-- Answers to the person's own words stay: the gates know which of them may still go. `event` names the ledger's entry.
+CREATE FUNCTION take_back_at_point() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    waiting record;
+    event record;
+    why jsonb;
+BEGIN
+    SELECT id, recorded_at INTO event FROM consent_event
+    WHERE practice_id = NEW.practice_id AND contact_point_id = NEW.id ORDER BY seq DESC LIMIT 1;
+    FOR waiting IN
+        SELECT channel, array_agg(id) AS ids FROM message WHERE practice_id = NEW.practice_id AND contact_point_id = NEW.id
+            AND state = 'queued' AND answers_event_id IS NULL AND channel IN ('sms', 'email') GROUP BY channel
+    LOOP
+        SELECT jsonb_agg(jsonb_build_object('code', code, 'rule', rule, 'verdict', 'deny', 'event', event.id)) INTO why
+        FROM (VALUES
+            ('sms', 'OPTED_OUT', 'OPT-02', NEW.sms_out_at IS NOT NULL OR NEW.call_out_at IS NOT NULL),
+            ('sms', 'WRONG_NUMBER', 'NUM-01', NEW.wrong_number_at IS NOT NULL),
+            ('sms', 'RND_REASSIGNED', 'RND-01', NEW.reassigned = 'yes'),
+            ('sms', 'SMS_INCAPABLE', 'SMS-03', NEW.sms_incapable_at IS NOT NULL),
+            ('email', 'OPTED_OUT', 'OPT-02', NEW.email_out_at IS NOT NULL),
+            ('email', 'COMPLAINT', 'EML-05', NEW.complained_at IS NOT NULL),
+            ('email', 'HARD_BOUNCE', 'EML-04', NEW.hard_bounced_at IS NOT NULL)) AS fact (channel, code, rule, holds)
+        WHERE fact.channel = waiting.channel AND holds;
+        IF why IS NOT NULL THEN
+            PERFORM take_back(NEW.practice_id, waiting.ids, why, coalesce(event.recorded_at, now()));
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER take_back AFTER UPDATE OF sms_out_at, call_out_at, email_out_at, wrong_number_at, reassigned, sms_incapable_at, complained_at,
+    hard_bounced_at ON contact_point FOR EACH ROW
+    WHEN (num_nonnulls(NEW.sms_out_at, NEW.call_out_at, NEW.email_out_at, NEW.wrong_number_at, NEW.sms_incapable_at, NEW.complained_at,
+                       NEW.hard_bounced_at)
+          > num_nonnulls(OLD.sms_out_at, OLD.call_out_at, OLD.email_out_at, OLD.wrong_number_at, OLD.sms_incapable_at, OLD.complained_at,
+                         OLD.hard_bounced_at)
+          OR (NEW.reassigned = 'yes' AND OLD.reassigned <> 'yes'))
+    EXECUTE FUNCTION take_back_at_point();

@@ -64,7 +64,7 @@ def make_touch(case: Case, patient_id: int, point_id: int, **more: Any) -> int:
 def make_message(case: Case, channel: str = "sms", point: dict[str, Any] | None = None, **more: Any) -> int:
     """Add a queued message to a new patient who has agreed to it; columns of the message through ``more``."""
     practice = case.practice_id
-    patient = factories.make_patient(practice)
+    patient = more.pop("patient_id", None) or factories.make_patient(practice)
     address = "" if channel == "sms" else f"patient{patient}@example.com"
     levels: dict[str, Any] = {"sms_level": 2, "email_level": 2, "last_confirmed_on": NOW.date()} | (point or {})
     where = factories.make_point(practice, patient, address, **levels)

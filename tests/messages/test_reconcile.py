@@ -61,7 +61,7 @@ def test_i4_whom_only_the_provider_refuses_is_written_to_no_more(case: outbox.Ca
     assert reconcile.reconcile_batch(case.practice_id, NOW) == 1
     send.send_batch(case.practice_id, NOW)
     row = outbox.message(case.practice_id, message)
-    assert (row.state, "OPTED_OUT" in row.codes) == ("withheld", True)
+    assert (row.state, "OPTED_OUT" in row.codes) == ("cancelled", True)
     assert not recording.recorded(file)
     assert [d["learned"] for d in differences(case)] == [1]
     evidence = db.values(
@@ -117,7 +117,7 @@ def test_i5_a_restored_backup_learns_from_the_provider_what_it_has_forgotten(cas
     provider_lists(file, address_of(case, message))
     reconcile.reconcile_batch(case.practice_id, NOW)
     send.send_batch(case.practice_id, NOW)
-    assert outbox.message(case.practice_id, message).state == "withheld"
+    assert outbox.message(case.practice_id, message).state == "cancelled"
 
 
 def test_i5_who_stopped_stays_stopped_when_the_chart_is_emptied_and_imported_again(case: outbox.Case) -> None:
