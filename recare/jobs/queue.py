@@ -12,7 +12,7 @@ from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
-from recare.base import db
+from recare.base import db, jobs
 from recare.practices import practice as practices
 
 _SILENT_AFTER: Final = timedelta(seconds=60)
@@ -21,13 +21,7 @@ log = structlog.get_logger()
 
 def enqueue(practice_id: int) -> bool:
     """Ask for a step of one practice; False when one is waiting already. Commits or rolls back with the caller's rows."""
-    try:
-        step.configure(lock=f"practice-{practice_id}", queueing_lock=f"step-{practice_id}").defer(
-            practice_id=practice_id
-        )
-    except AlreadyEnqueued:
-        return False
-    return True
+    return jobs.ask("step", practice_id, "practice")
 
 
 @app.task(name="step", queue="steps", retry=RetryStrategy(max_attempts=3, wait=5))
@@ -44,6 +38,15 @@ def step(practice_id: int) -> None:
         log.info(
             "step", practice=practice_id, **{name.replace(" ", "_"): count for name, count in done.items() if count}
         )
+
+
+@app.task(name="count", queue="steps", retry=RetryStrategy(max_attempts=3, wait=5))
+def count(practice_id: int) -> None:
+    """Count what pages of one practice wait for, by its own clock; a rehearsal's too."""
+    from recare.jobs import counting
+
+    close_old_connections()
+    counting.count_batch(practice_id, practices.clock(practices.get(practice_id)))
 
 
 @app.periodic(cron="* * * * * */5")

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from django.db import close_old_connections
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued
+
+from recare.base import jobs
 
 
 def enqueue(practice_id: int) -> bool:
     """Ask for the days that are wanted; False when that has been asked for already."""
-    try:
-        rehearse.configure(lock=f"practice-{practice_id}", queueing_lock=f"rehearse-{practice_id}").defer(
-            practice_id=practice_id
-        )
-    except AlreadyEnqueued:
-        return False
-    return True
+    return jobs.ask("rehearse", practice_id, "practice")
 
 
 @app.task(name="rehearse", queue="steps")
