@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,6 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GENESIS = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last link of a chain: how many links there are, and the hash of the last."""
+
+    seq: int
+    hash: bytes
+
+
+NOTHING = End(0, GENESIS)
 
 
 def link(previous: bytes, content: Mapping[str, Any]) -> bytes:

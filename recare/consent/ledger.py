@@ -150,9 +150,13 @@ def _confirm(practice_id: int, events: Iterable[NewEvent]) -> None:
         )  # fmt: skip
 
 
-def verify(practice_id: int) -> str | None:
-    """Walk the chain of a practice inside the caller's scope; return a sentence about the first broken place, or None (I6)."""
+def verify(practice_id: int, noted: Sequence[chain.End] = ()) -> str | None:
+    """Walk the chain of a practice inside the caller's scope; return a sentence about the first broken place, or None (I6).
+
+    ``noted`` are ends that were written down elsewhere (in a backup, in an evidence pack): the chain must still pass through each.
+    """
     previous, expected = chain.GENESIS, 1
+    wanted = {at.seq: at.hash for at in noted}
     for event in _walk(practice_id):
         if event.seq != expected:
             return f"Practice {practice_id}: consent event {expected} is missing; the next one there is {event.seq}."
@@ -164,6 +168,10 @@ def verify(practice_id: int) -> str | None:
         if chain.link(previous, event.content()) != bytes(event.hash):
             return f"Practice {practice_id}: consent event {event.seq} was changed after it was written."
         previous, expected = bytes(event.hash), expected + 1
+        if wanted.get(event.seq, previous) != previous:
+            return f"Practice {practice_id}: consent event {event.seq} is another one than was noted."
+    if max(wanted, default=0) >= expected:
+        return f"Practice {practice_id}: consent event {expected} is missing; {max(wanted)} were written."
     return _verify_end(practice_id, previous, expected - 1)
 
 

@@ -122,3 +122,4 @@ CREATE TABLE consent_chain (
     hash bytea NOT NULL
 );
 SELECT guard_by_practice('consent_chain');
+SELECT guard_chain_end('consent_chain');
