@@ -260,6 +260,35 @@ def doctor() -> None:
         sys.exit(1)
 
 
+@cli.command("reset-second-factor")
+@click.argument("email")
+def reset_second_factor(email: str) -> None:
+    """Take the second factor of EMAIL away, when telephone and recovery codes are lost. They sign in by password and set up another."""
+    with _database():
+        from recare.practices.staff import reset_second_factor
+
+        try:
+            had = reset_second_factor(email, f"operator {getpass.getuser()}", datetime.now(UTC))
+        except LookupError as error:
+            raise CannotStartError(str(error)) from error
+    click.echo(f"{email} can set up another." if had else f"{email} has no second factor.")
+
+
+@cli.command("reset-password")
+@click.argument("email")
+@click.password_option(help="Asked for when not given.")
+def reset_password(email: str, password: str) -> None:
+    """Give EMAIL a new password, when it is forgotten. Their sessions end; their second factor stays."""
+    with _database():
+        from recare.practices.staff import reset_password
+
+        try:
+            reset_password(email, password, f"operator {getpass.getuser()}", datetime.now(UTC))
+        except (LookupError, ValueError) as error:
+            raise CannotStartError(str(error)) from error
+    click.echo(f"{email} signs in with the new password.")
+
+
 @cli.command()
 @click.argument("email")
 @practice_option

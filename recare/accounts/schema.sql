@@ -29,3 +29,20 @@ CREATE TABLE sign_in_attempt (
     at timestamptz NOT NULL
 );
 CREATE INDEX sign_in_attempt_key ON sign_in_attempt (key_hash, at);
+
+-- A person's second factor: the secret of their app, encrypted with the installation's key. `last_step` is the time step of the last code
+-- that was taken, so that no code is good twice (RFC 6238, section 5.2).
+CREATE TABLE second_factor (
+    staff_id bigint PRIMARY KEY REFERENCES staff (id),
+    secret bytea NOT NULL,
+    last_step bigint NOT NULL,
+    created_at timestamptz NOT NULL
+);
+
+-- Codes on paper for a lost telephone: 80 random bits each, only the hash is kept; each is good once.
+CREATE TABLE recovery_code (
+    staff_id bigint NOT NULL REFERENCES second_factor (staff_id) ON DELETE CASCADE,
+    code_hash bytea NOT NULL,
+    used_at timestamptz,
+    PRIMARY KEY (staff_id, code_hash)
+);

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
+from recare.accounts import second_factor
 from recare.base import db
 from recare.practices.practice import Practice, clock, get
 from recare.practices.staff import ROLES
@@ -31,6 +34,8 @@ class Membership:
     practice_id: int
     practice_name: str
     role: str
+    needs_factor: bool = False
+    """Whether the practice asks this role for a second factor."""
 
 
 class StaffRequest(HttpRequest):
@@ -61,6 +66,8 @@ def staff(*roles: str) -> Callable[[StaffView[P]], View[P]]:
             here = _chosen(request, found)
             if here is None or here.role not in allowed:
                 return _refused(request, here, allowed)
+            if here.needs_factor and not request.session.get(second_factor.SESSION):
+                return _to_second_factor(request)
             with db.scope(here.practice_id):
                 return view(_let_in(request, here, found), *args, **kwargs)
 
@@ -74,7 +81,9 @@ def memberships(staff_id: int) -> list[Membership]:
     """Return the practices a person works for, by name."""
     return db.rows(
         Membership,
-        "SELECT m.practice_id, p.name AS practice_name, m.role FROM membership m JOIN practice p ON p.id = m.practice_id "
+        "SELECT m.practice_id, p.name AS practice_name, m.role, "
+        "coalesce(m.role = ANY(p.second_factor_roles), NOT p.is_rehearsal) AS needs_factor "
+        "FROM membership m JOIN practice p ON p.id = m.practice_id "
         "WHERE m.staff_id = %(staff)s AND m.ended_at IS NULL ORDER BY p.name, p.id",
         staff=staff_id,
     )
@@ -95,6 +104,17 @@ def _let_in(request: HttpRequest, here: Membership, found: list[Membership]) -> 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
     target = f"{settings.LOGIN_URL}?{urlencode({'next': request.get_full_path()})}"
     if request.headers.get("HX-Request"):  # an expired session inside a partial must not nest the sign-in page
+        return HttpResponse(status=401, headers={"HX-Redirect": target})
+    return redirect(target)
+
+
+def _to_second_factor(request: HttpRequest) -> HttpResponse:
+    """Who has none sets one up; who has one signs in anew, for this session began before it was set up."""
+    if second_factor.of(request.user.pk or 0) is not None:
+        logout(request)
+        return _to_sign_in(request)
+    target = f"{reverse('accounts:own')}?asked=1"
+    if request.headers.get("HX-Request"):
         return HttpResponse(status=401, headers={"HX-Redirect": target})
     return redirect(target)
 

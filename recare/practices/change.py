@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from recare.accounts import second_factor
 from recare.base import audit, db
 from recare.practices.practice import Practice
+from recare.practices.staff import ROLES
 
 _FIELDS: Final = ("name", "legal_name", "phone", "email", "street", "city", "state", "zip", "tz")
+LARGEST_EXPORT_LIMIT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Person:
     name: str
     role: str
     last_login: datetime | None
+    has_factor: bool
 
 
 def update(practice: Practice, fields: Mapping[str, str], actor: str, now: datetime) -> list[str]:
@@ -34,6 +38,58 @@ def update(practice: Practice, fields: Mapping[str, str], actor: str, now: datet
         )
         audit.record(practice.id, actor, "changed the practice", f"practice:{practice.id}", now, {"fields": changed})
     return changed
+
+
+def secure(practice: Practice, export_limit: int, factor_roles: Sequence[str], actor: str, now: datetime) -> list[str]:
+    """Say how many people somebody may export alone in a day, and which roles need a second factor; return what changed.
+
+    The trail keeps both values, before and after. Raises ValueError outside 1 to 500 people.
+    """
+    if not 1 <= export_limit <= LARGEST_EXPORT_LIMIT:
+        raise ValueError(f"Between 1 and {LARGEST_EXPORT_LIMIT} people.")
+    roles = [role for role in ROLES if role in factor_roles]
+    before = {"export_limit": practice.export_limit, "second_factor_roles": factor_roles_of(practice)}
+    after = {"export_limit": export_limit, "second_factor_roles": roles}
+    changed = [name for name, value in after.items() if value != before[name]]
+    if changed:
+        db.run(
+            "UPDATE practice SET export_limit = %(limit)s, second_factor_roles = %(roles)s WHERE id = %(id)s",
+            id=practice.id, limit=export_limit, roles=roles,
+        )  # fmt: skip
+        detail = {name: [before[name], after[name]] for name in changed}
+        audit.record(practice.id, actor, "changed security settings", f"practice:{practice.id}", now, detail)
+    return changed
+
+
+def factor_roles_of(practice: Practice) -> list[str]:
+    """Return the roles that sign in with a second factor here: all until the owner says otherwise, none in a rehearsal (SEC-07)."""
+    if practice.second_factor_roles is not None:
+        return practice.second_factor_roles
+    return [] if practice.is_rehearsal else list(ROLES)
+
+
+def reset_factor(practice_id: int, membership_id: int, actor: str, now: datetime) -> bool:
+    """Take a second factor away from somebody who has lost theirs; return False when they had none.
+
+    Raises ValueError when they work in a practice too where ``actor`` is no owner: that practice rests on it as well.
+    """
+    staff_id = db.value(
+        "SELECT staff_id FROM membership WHERE practice_id = %(practice)s AND id = %(id)s AND ended_at IS NULL",
+        practice=practice_id, id=membership_id,
+    )  # fmt: skip
+    if staff_id is None:
+        return False
+    elsewhere = db.value(
+        "SELECT count(*) FROM membership m WHERE m.staff_id = %(staff)s AND m.ended_at IS NULL AND NOT EXISTS (SELECT FROM membership o "
+        "JOIN staff s ON s.id = o.staff_id WHERE lower(s.email) = lower(%(actor)s) AND o.practice_id = m.practice_id AND o.role = 'owner' "
+        "AND o.ended_at IS NULL)",
+        staff=staff_id, actor=actor,
+    )  # fmt: skip
+    if elsewhere:
+        raise ValueError(
+            "They work in another practice too, where you are no owner. Whoever runs Recare can do it: recare reset-second-factor."
+        )
+    return second_factor.remove(staff_id, actor, now, practice_id)
 
 
 def stop_everything(practice: Practice, actor: str, now: datetime) -> None:
@@ -89,7 +145,8 @@ def people(practice_id: int) -> list[Person]:
     """Return who may sign in here, by address."""
     return db.rows(
         Person,
-        "SELECT m.id AS membership_id, s.email, s.name, m.role, s.last_login FROM membership m JOIN staff s ON s.id = m.staff_id "
+        "SELECT m.id AS membership_id, s.email, s.name, m.role, s.last_login, "
+        "EXISTS (SELECT FROM second_factor f WHERE f.staff_id = s.id) AS has_factor FROM membership m JOIN staff s ON s.id = m.staff_id "
         "WHERE m.practice_id = %(practice)s AND m.ended_at IS NULL ORDER BY lower(s.email)",
         practice=practice_id,
     )

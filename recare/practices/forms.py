@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from django import forms
 
 from recare.base import phones
+from recare.practices.change import LARGEST_EXPORT_LIMIT
 from recare.practices.staff import ROLES
 
 
@@ -43,6 +44,19 @@ class PracticeForm(forms.Form):
     def clean_state(self) -> str:
         """Keep capitals."""
         return str(self.cleaned_data["state"]).upper()
+
+
+class SecurityForm(forms.Form):
+    """What makes a stolen password or one person's bad day harmless."""
+
+    export_limit = forms.IntegerField(
+        label="People one person may export alone in 24 hours", min_value=1, max_value=LARGEST_EXPORT_LIMIT,
+        help_text=f"Beyond it a second person approves. At most {LARGEST_EXPORT_LIMIT}.",
+    )  # fmt: skip
+    factor_roles = forms.MultipleChoiceField(
+        label="Roles that sign in with a second factor", required=False, choices=[(role, role.replace("_", " ")) for role in ROLES],
+        widget=forms.CheckboxSelectMultiple, help_text="All of them is recommended. Whoever has none yet sets one up at the next click.",
+    )  # fmt: skip
 
 
 class PersonForm(forms.Form):

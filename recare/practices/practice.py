@@ -33,6 +33,8 @@ class Practice:
     held_at: datetime | None
     is_rehearsal: bool
     clock_at: datetime | None
+    export_limit: int
+    second_factor_roles: list[str] | None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -48,7 +50,7 @@ class Practice:
 
 _COLUMNS = (
     "id, group_id, slug, name, legal_name, tz, phone, email, street, city, state, zip, country, policy, salt, held_at, "
-    "is_rehearsal, clock_at"
+    "is_rehearsal, clock_at, export_limit, second_factor_roles"
 )
 
 

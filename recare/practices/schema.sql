@@ -25,6 +25,8 @@ CREATE TABLE practice (
     held_at timestamptz,               -- kill switch of this practice
     is_rehearsal boolean NOT NULL DEFAULT false,
     clock_at timestamptz,              -- virtual clock, only for a rehearsal
+    export_limit int NOT NULL DEFAULT 500 CHECK (export_limit BETWEEN 1 AND 500),  -- people a day that one person takes out alone (D21)
+    second_factor_roles text[],        -- who must sign in with a second factor; null = everybody, in a rehearsal nobody (SEC-07)
     created_at timestamptz NOT NULL DEFAULT now(),
     CHECK (clock_at IS NULL OR is_rehearsal)
 );

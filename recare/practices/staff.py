@@ -8,6 +8,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
+from recare.accounts import second_factor
 from recare.base import audit, db
 from recare.practices.practice import named
 
@@ -18,10 +19,10 @@ Role = Literal["owner", "manager", "front_desk", "clinician", "auditor", "group_
 ROLES: Final = ("owner", "manager", "front_desk", "clinician", "auditor", "group_admin")
 
 
-def create_user(email: str, password: str, role: str, practice: str, now: datetime) -> int:
+def create_user(email: str, password: str, role: str, practice: str, now: datetime, actor: str = "command line") -> int:
     """Make a sign-in with one role in one practice, or add the role to a sign-in that exists; return the staff id.
 
-    Raises ValueError with a sentence when role, address or password will not do, LookupError when there is no such practice.
+    A role counts from ``now``: who gets another one has it from then on. Raises ValueError with a sentence when role, address or password will not do, LookupError when there is no such practice.
     """
     if role not in ROLES:
         raise ValueError(f"'{role}' is no role: choose one of {', '.join(ROLES)}.")
@@ -31,25 +32,50 @@ def create_user(email: str, password: str, role: str, practice: str, now: dateti
     with db.scope(place.id):
         staff_id = _staff(email.strip(), password)
         db.run(
-            "INSERT INTO membership (staff_id, practice_id, role) VALUES (%(staff)s, %(practice)s, %(role)s) "
-            "ON CONFLICT (staff_id, practice_id) WHERE ended_at IS NULL DO UPDATE SET role = EXCLUDED.role",
-            staff=staff_id, practice=place.id, role=role,
+            "INSERT INTO membership (staff_id, practice_id, role, created_at) VALUES (%(staff)s, %(practice)s, %(role)s, %(now)s) "
+            "ON CONFLICT (staff_id, practice_id) WHERE ended_at IS NULL DO UPDATE SET role = EXCLUDED.role, created_at = EXCLUDED.created_at "
+            "WHERE membership.role <> EXCLUDED.role",
+            staff=staff_id, practice=place.id, role=role, now=now,
         )  # fmt: skip
-        audit.record(place.id, "command line", "gave a role", f"staff:{staff_id}", now, {"role": role})
+        audit.record(place.id, actor, "gave a role", f"staff:{staff_id}", now, {"role": role})
     return staff_id
+
+
+def reset_second_factor(email: str, actor: str, now: datetime) -> bool:
+    """Take somebody's second factor away; return False when they had none. Raises LookupError for an address nobody signs in with."""
+    return second_factor.remove(_known(email), actor, now)
+
+
+def reset_password(email: str, password: str, actor: str, now: datetime) -> None:
+    """Give somebody a new password; their sessions end. Raises LookupError for an unknown address, ValueError for a weak password."""
+    staff_id, hashed = _known(email), _hashed(password)
+    with db.scope(audit.INSTALLATION):
+        db.run("UPDATE staff SET password = %(hash)s WHERE id = %(staff)s", hash=hashed, staff=staff_id)
+        audit.record(audit.INSTALLATION, actor, "reset a password", f"staff:{staff_id}", now)
+
+
+def _known(email: str) -> int:
+    found = db.value("SELECT id FROM staff WHERE lower(email) = lower(%(email)s)", email=email.strip())
+    if found is None:
+        raise LookupError(f"Nobody signs in with {email}.")
+    return int(found)
 
 
 def _staff(email: str, password: str) -> int:
     found = db.value("SELECT id FROM staff WHERE lower(email) = lower(%(email)s)", email=email)
     if found is not None:
         return int(found)
-    try:
-        validate_password(password)
-    except ValidationError as error:
-        raise ValueError(" ".join(error.messages)) from error
-    hashed = make_password(password)
+    hashed = _hashed(password)
     return int(
         db.value(
             "INSERT INTO staff (email, password) VALUES (%(email)s, %(hash)s) RETURNING id", email=email, hash=hashed
         )
     )
+
+
+def _hashed(password: str) -> str:
+    try:
+        validate_password(password)
+    except ValidationError as error:
+        raise ValueError(" ".join(error.messages)) from error
+    return make_password(password)

@@ -13,7 +13,7 @@ from recare.base import db
 from recare.practices import change
 from recare.practices import staff as people
 from recare.practices.access import StaffRequest, staff
-from recare.practices.forms import PersonForm, PracticeForm
+from recare.practices.forms import PersonForm, PracticeForm, SecurityForm
 
 PERSON_IDS = "person_%s"  # two forms on one page: each e-mail field keeps its own label
 
@@ -38,10 +38,22 @@ def _chairs(practice_id: int) -> list[Chair]:
     )
 
 
-def _page(request: StaffRequest, practice: PracticeForm, person: PersonForm, status: int = 200) -> HttpResponse:
+def _page(
+    request: StaffRequest,
+    *,
+    practice: PracticeForm | None = None,
+    person: PersonForm | None = None,
+    security: SecurityForm | None = None,
+) -> HttpResponse:
+    """Show the page; with a form that was filled in wrongly, as an error."""
+    here = request.practice
+    roles = change.factor_roles_of(here)
+    status = 422 if practice or person or security else 200
     context = {
-        "form": practice,
-        "person": person,
+        "form": practice or PracticeForm(initial=asdict(here)),
+        "person": person or PersonForm(auto_id=PERSON_IDS),
+        "security": security or SecurityForm(initial={"export_limit": here.export_limit, "factor_roles": roles}),
+        "unsecured": [role for role in people.ROLES if role not in roles],
         "people": change.people(request.practice.id),
         "chairs": _chairs(request.practice.id),
     }
@@ -52,10 +64,10 @@ def _page(request: StaffRequest, practice: PracticeForm, person: PersonForm, sta
 def settings(request: StaffRequest) -> HttpResponse:
     """Show the settings; save the practice's own."""
     if request.method != "POST":
-        return _page(request, PracticeForm(initial=asdict(request.practice)), PersonForm(auto_id=PERSON_IDS))
+        return _page(request)
     form = PracticeForm(request.POST)
     if not form.is_valid():
-        return _page(request, form, PersonForm(auto_id=PERSON_IDS), status=422)
+        return _page(request, practice=form)
     changed = change.update(request.practice, form.cleaned_data, request.staff, request.now)
     toasts.success(request, f"Saved: {', '.join(changed).replace('_', ' ')}." if changed else "Nothing was different.")
     return redirect("practices:settings")
@@ -74,13 +86,14 @@ def add_person(request: StaffRequest) -> HttpResponse:
                 form.cleaned_data["role"],
                 request.practice.slug,
                 request.now,
+                request.staff,
             )
         except ValueError as error:
             form.add_error(None, str(error))
         else:
             toasts.success(request, "They can sign in now. Hand over the first password in person.")
             return redirect("practices:settings")
-    return _page(request, PracticeForm(initial=asdict(request.practice)), form, status=422)
+    return _page(request, person=form)
 
 
 @require_POST
@@ -91,6 +104,36 @@ def remove_person(request: StaffRequest, membership_id: int) -> HttpResponse:
         change.end_membership(request.practice.id, membership_id, request.staff, request.now)
     except ValueError as error:
         toasts.error(request, str(error))
+    return redirect("practices:settings")
+
+
+@require_POST
+@staff("owner")
+def reset_factor(request: StaffRequest, membership_id: int) -> HttpResponse:
+    """Take a lost second factor away; its person sets up another at the next sign-in."""
+    try:
+        if change.reset_factor(request.practice.id, membership_id, request.staff, request.now):
+            toasts.success(
+                request,
+                "Their second factor is gone. Make sure that it is them who asked, and that they set up another.",
+            )
+        else:
+            toasts.warning(request, "They have no second factor.")
+    except ValueError as error:
+        toasts.error(request, str(error))
+    return redirect("practices:settings")
+
+
+@require_POST
+@staff("owner")
+def security(request: StaffRequest) -> HttpResponse:
+    """Save the limit of exports and who needs a second factor."""
+    form = SecurityForm(request.POST)
+    if not form.is_valid():
+        return _page(request, security=form)
+    known = form.cleaned_data
+    changed = change.secure(request.practice, known["export_limit"], known["factor_roles"], request.staff, request.now)
+    toasts.success(request, "Saved." if changed else "Nothing was different.")
     return redirect("practices:settings")
 
 

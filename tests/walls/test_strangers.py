@@ -25,7 +25,12 @@ from tests.walls.furnished import NOW, PASSWORD, Furnished, furnish
 # Doors that need no role: each with its reason. Everything else must carry @staff.
 OPEN: Final = {
     "sign-in/": "whoever is not in yet",
+    "sign-in/code/": "whoever has given a password and owes the second factor; shows nothing",
     "sign-out/": "ends a session, whosever",
+    "your-sign-in/": "asks for a sign-in; whatever the role, also while the practice waits for a second factor",
+    "your-sign-in/password/": "asks for a sign-in and for the password; changes only the person's own",
+    "your-sign-in/second-factor/": "asks for a sign-in; sets up only the person's own",
+    "your-sign-in/second-factor/change/": "asks for a sign-in and for a code; changes only the person's own",
     "choose-practice/": "asks for a sign-in and knows only the person's own practices",
     "health/": "a watchdog has no sign-in; answers one word",
     "join/<slug:slug>/": "a practice's public form; takes a number, shows nothing of anybody",
