@@ -301,7 +301,10 @@ class _Mailbox:
 
 
 def test_a_test_email_goes_to_whoever_asks_for_it_and_to_nobody_else(practice: Practice, as_role: SignIn) -> None:
-    db.run("UPDATE practice SET is_rehearsal = false, clock_at = NULL WHERE id = %(p)s", p=practice.id)
+    db.run(
+        "UPDATE practice SET is_rehearsal = false, clock_at = NULL, second_factor_roles = '{}' WHERE id = %(p)s",
+        p=practice.id,
+    )
     mailbox = _Mailbox()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
