@@ -283,7 +283,7 @@ def for_duckdb(statement: str, practices: list[int]) -> str:
     )
     exact = re.sub(r"tz,\s+timestamptz .*? AS early,.*? AS late", "tz", exact, flags=re.DOTALL)
     for pattern, words in (
-        (r"%\(practices\)s::bigint\[\]", f"{practices}"), (r"%\(patients\)s::bigint\[\]", "NULL::bigint[]"),
+        (r"%\(practices\)s::bigint\[\]", f"{practices}"),
         (r"'(\w+)' <> ALL \(p\.banned_channels\)", r"NOT list_contains(p.banned_channels, '\1')"), (r"codes <> '\{\}'", "len(codes) > 0"),
         (r"lower\(during\)", "during::timestamptz"), (r"\bat\b(?! TIME)", '"at"'), (r"coalesce\(ahead\.scheduled_at, '\{\}'\)", "coalesce(ahead.scheduled_at, [])"), (r"%%", "%"),
         (r"date '2000-01-01' \+ (\w+\.?\w*)\[2\]", r"date '2000-01-01' + \1[2]::integer"),
@@ -322,7 +322,7 @@ def compare(practices: list[int], ours: Took, folder: Path) -> None:
     from recare.segments import facts
 
     duck = copied(folder / "facts.duckdb", practices)
-    statement = for_duckdb(facts.statement(), practices)
+    statement = for_duckdb(facts.statement(some=False), practices)
     took = best(
         3,
         lambda: duck.execute(f"CREATE OR REPLACE TABLE facts AS {statement} SELECT * FROM fresh"),
@@ -366,9 +366,16 @@ def measure(practices: list[int], people: int, folder: Path | None) -> None:
     print(f"all, every row written, 1 worker:   {alone}     {alone.wall / rows * 1e6:.2f} s per million rows")
     if folder:
         compare(practices, ours, folder)
-    marked = change_one_percent(practices)
-    part = timed(lambda: refresh(practices))
-    full = timed(lambda: rebuild(practices))
+    change_one_percent(practices)
+    refresh(practices)  # a worker's connection has the plan already
+    marked = 0
+
+    def change() -> None:
+        nonlocal marked
+        marked = change_one_percent(practices)
+
+    part = best(5, lambda: refresh(practices), change)
+    full = best(2, lambda: rebuild(practices))
     print(
         f"refresh of {marked} marked patients:    {part}     rebuild / refresh: {full.wall / part.wall:.1f} wall, {full.cpu / part.cpu:.1f} cpu (wanted: >= 15)"
     )

@@ -6,11 +6,12 @@ database that adds age, next visit, overdue days and the points a message would 
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from recare.base import db
 from recare.segments import listing
@@ -96,34 +97,41 @@ class Facts:
         return [name for name, bit in CARE.items() if self.care & bit]
 
 
-@cache
-def statement() -> str:
-    """Return the query of ``facts.sql``: common table expressions that end in ``fresh``, one row a patient."""
-    return resources.files("recare.segments").joinpath("facts.sql").read_text(encoding="utf-8")
+_SOME: Final = re.compile(r"/\*\[some\*/.*?/\*some]\*/", re.DOTALL)
 
 
 @cache
-def _write() -> str:
+def statement(*, some: bool) -> str:
+    """Return the query of ``facts.sql``: common table expressions that end in ``fresh``, one row for each patient or for each of some."""
+    whole = resources.files("recare.segments").joinpath("facts.sql").read_text(encoding="utf-8")
+    return whole if some else _SOME.sub("", whole)
+
+
+@cache
+def _write(*, some: bool) -> str:
     """Return the whole statement: compute, and write only rows that are new or different."""
     changing = [name for name in COLUMNS if name not in {"practice_id", "patient_id"}]
     new, old = (", ".join(f"{alias}.{name}" for name in changing) for alias in ("fresh", "old"))
-    return f"""{statement()}
+    these = "AND old.patient_id = ANY(%(patients)s::bigint[])" if some else ""
+    return f"""{statement(some=some)}
 INSERT INTO patient_facts ({", ".join(COLUMNS)})
 SELECT {", ".join(f"fresh.{name}" for name in COLUMNS)}
 FROM fresh LEFT JOIN patient_facts old ON old.practice_id = fresh.practice_id AND old.patient_id = fresh.patient_id
-    AND old.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR old.patient_id = ANY(%(patients)s::bigint[]))
+    AND old.practice_id = ANY(%(practices)s::bigint[]) {these}
 WHERE old.patient_id IS NULL OR ROW({new}) IS DISTINCT FROM ROW({old})
 ON CONFLICT (practice_id, patient_id) DO UPDATE SET ({", ".join(changing)}) = ({", ".join(f"excluded.{name}" for name in changing)})"""
 
 
 # For sets of known size, planned the same way however old the statistics are: hash what is joined, in the order written. A freshly imported
-# practice has stale statistics, and one nested loop over an aggregate of it would take minutes. Compiling costs more than it saves.
+# practice has stale statistics, and one nested loop over an aggregate of it would take minutes. Compiling costs more than it saves. For a
+# small practice planning costs more than the work, so the plan is made once a connection and is the same whatever the practices are.
 _SETTINGS = {
     "jit": "off",
     "work_mem": "128MB",
     "enable_nestloop": "off",
     "enable_mergejoin": "off",
     "join_collapse_limit": "1",
+    "plan_cache_mode": "force_generic_plan",
 }
 
 
@@ -146,7 +154,7 @@ def rebuild(practice_ids: Sequence[int]) -> int:
     _consume(practices, None)
     listing.forget(practices)
     with _planned_for_sets():
-        return db.run(_write(), practices=practices, patients=None)
+        return db.run_prepared(_write(some=False), practices=practices)
 
 
 def refresh(practice_id: int, limit: int = 2000) -> int:
@@ -159,7 +167,7 @@ def refresh(practice_id: int, limit: int = 2000) -> int:
     if marked:
         people = _with_households(practice_id, marked)
         with _planned_for_sets():
-            db.run(_write(), practices=[practice_id], patients=people)
+            db.run_prepared(_write(some=True), practices=[practice_id], patients=people)
         listing.follow(practice_id, people)
     return len(marked)
 

@@ -1,4 +1,5 @@
--- Computes the facts of all patients of %(practices)s, or of %(patients)s among them, in one statement over sets, and writes the rows that changed.
+-- Computes the facts of all patients of %(practices)s in one statement over sets, and writes the rows that changed.
+-- For some patients only, facts.py keeps the conditions between [some and some], which each say so of one table; for all it leaves them out.
 -- Nothing here depends on the day it runs. Days are local to the practice. 24 months are 730 days.
 -- A visit is a day with a completed procedure or appointment of ours: care done elsewhere (existing, referred), tracking codes and past
 -- appointments that are still "scheduled" are none.
@@ -13,7 +14,7 @@ WITH place AS MATERIALIZED (
     -- a missed visit's fee is no production; cents are summed as floating-point numbers, which are exact here and half as slow as numeric
     SELECT practice_id, patient_id, done_on AS day, CASE WHEN care < 8192 THEN fee_cents ELSE 0 END::float8 AS fee, care
     FROM procedure
-    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         AND care <> 0
     UNION ALL
     SELECT a.practice_id, a.patient_id,
@@ -21,7 +22,7 @@ WITH place AS MATERIALIZED (
             THEN (a.starts_at AT TIME ZONE place.early)::date ELSE (a.starts_at AT TIME ZONE place.tz)::date END,
         0::float8, a.care
     FROM place JOIN appointment a ON a.practice_id = place.practice_id
-    WHERE a.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR a.patient_id = ANY(%(patients)s::bigint[]))
+    WHERE a.practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND a.patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         AND a.care <> 0
 ), day AS (
     SELECT practice_id, patient_id, day, bit_or(care) AS what, sum(fee) AS cents
@@ -42,11 +43,11 @@ WITH place AS MATERIALIZED (
     FROM ranked GROUP BY practice_id, patient_id
 ), visit_ahead AS (
     SELECT practice_id, patient_id, starts_at FROM appointment
-    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         AND status = 'scheduled' AND deleted_at IS NULL AND starts_at IS NOT NULL
     UNION
     SELECT practice_id, patient_id, lower(during) FROM booking
-    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         AND state = 'booked'
 ), ahead AS (
     SELECT practice_id, patient_id, array_agg(starts_at ORDER BY starts_at) AS scheduled_at FROM visit_ahead GROUP BY practice_id, patient_id
@@ -61,20 +62,20 @@ WITH place AS MATERIALIZED (
         CASE kind WHEN 'perio' THEN 1 ELSE 2 END,
         greatest(due_on, CASE WHEN disabled THEN disabled_until END) - date '2000-01-01',
         least(round(coalesce(interval_months, 0) * 30.4375) + coalesce(interval_days, 0), 32000)::integer] AS spec) s
-    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         AND due_on IS NOT NULL AND (NOT disabled OR disabled_until IS NOT NULL) AND kind IN ('perio', 'prophy', 'child', 'exam')
     GROUP BY practice_id, patient_id
 ), booked_code AS (
     SELECT DISTINCT practice_id, patient_id, unnest(codes) AS code FROM appointment
-    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         AND status = 'scheduled' AND deleted_at IS NULL AND codes <> '{}'
 ), planned AS (
     SELECT true AS from_plan, practice_id, patient_id, code, planned_on, expires_on, fee_cents FROM treatment_plan_item
-    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         AND status IN ('proposed', 'accepted')
     UNION ALL
     SELECT false, practice_id, patient_id, code, done_on, NULL, fee_cents FROM procedure
-    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         AND status = 'planned'
 ), plan AS (
     -- many systems write the same treatment both as a plan item and as a planned procedure: the larger of the two counts, never the sum
@@ -93,7 +94,7 @@ WITH place AS MATERIALIZED (
         min(ARRAY[coalesce(date '2000-01-01' - ends_on, -99999), ordinal, id, renews_month,
             annual_max_cents - least(coalesce(used_cents, 0), annual_max_cents)]) FILTER (WHERE payer_class NOT IN ('self_pay', 'membership')) AS benefit
     FROM coverage
-    WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
     GROUP BY practice_id, patient_id
 ), point AS (
     -- the best point of each channel that nothing suppresses: consent first, then the label, then the patient's own order. One number to take the least of:
@@ -110,35 +111,35 @@ WITH place AS MATERIALIZED (
             + o.rank + c.id END) AS call
     FROM patient_contact h
     JOIN contact_point c ON c.practice_id = h.practice_id AND c.id = h.contact_point_id AND c.practice_id = ANY(%(practices)s::bigint[])
-        AND (%(patients)s::bigint[] IS NULL OR c.id = ANY(ARRAY(SELECT contact_point_id FROM patient_contact
-            WHERE practice_id = ANY(%(practices)s::bigint[]) AND patient_id = ANY(%(patients)s::bigint[]))))
+        /*[some*/ AND c.id = ANY(ARRAY(SELECT contact_point_id FROM patient_contact
+            WHERE practice_id = ANY(%(practices)s::bigint[]) AND patient_id = ANY(%(patients)s::bigint[]))) /*some]*/
     CROSS JOIN LATERAL (SELECT least(greatest(h.rank, 0), 999) * 1000000000000 AS rank) o
-    WHERE h.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR h.patient_id = ANY(%(patients)s::bigint[]))
+    WHERE h.practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND h.patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         AND h.ended_at IS NULL AND c.address <> '' AND c.wrong_number_at IS NULL AND c.complained_at IS NULL AND c.reassigned <> 'yes'
     GROUP BY h.practice_id, h.patient_id
 ), answer AS (
     SELECT practice_id, patient_id, max(at) AS last_at FROM (
         SELECT practice_id, patient_id, at FROM reply
         WHERE practice_id = ANY(%(practices)s::bigint[]) AND patient_id IS NOT NULL
-            AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+            /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         UNION ALL
         SELECT practice_id, patient_id, at FROM call_outcome
-        WHERE practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR patient_id = ANY(%(patients)s::bigint[]))
+        WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
             AND outcome IN ('booked', 'call_later', 'not_interested', 'new_dentist', 'moved')
     ) spoke GROUP BY practice_id, patient_id
 ), contacted AS (
     SELECT t.practice_id, t.patient_id, max(t.decided_at) AS last_at,
         count(*) FILTER (WHERE answer.last_at IS NULL OR t.decided_at > answer.last_at) AS since_reply
     FROM touch t LEFT JOIN answer ON answer.practice_id = t.practice_id AND answer.patient_id = t.patient_id
-    WHERE t.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR t.patient_id = ANY(%(patients)s::bigint[]))
+    WHERE t.practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND t.patient_id = ANY(%(patients)s::bigint[]) /*some]*/
         AND t.verdict = 'send'
     GROUP BY t.practice_id, t.patient_id
 ), family AS (
     SELECT practice_id, household_id, count(*) AS size FROM patient
     WHERE practice_id = ANY(%(practices)s::bigint[]) AND household_id IS NOT NULL AND merged_into_id IS NULL
         AND status NOT IN ('deceased', 'deleted') AND deceased_on IS NULL
-        AND (%(patients)s::bigint[] IS NULL OR household_id = ANY(ARRAY(SELECT household_id FROM patient
-            WHERE practice_id = ANY(%(practices)s::bigint[]) AND id = ANY(%(patients)s::bigint[]))))
+        /*[some*/ AND household_id = ANY(ARRAY(SELECT household_id FROM patient
+            WHERE practice_id = ANY(%(practices)s::bigint[]) AND id = ANY(%(patients)s::bigint[]))) /*some]*/
     GROUP BY practice_id, household_id
 ), fresh AS MATERIALIZED (
     SELECT p.practice_id, p.id AS patient_id, p.household_id, greatest(coalesce(family.size, 1), 1)::smallint AS household_size,
@@ -190,5 +191,5 @@ WITH place AS MATERIALIZED (
     CROSS JOIN LATERAL (SELECT date '2000-01-01' + spec[2] AS due_on, nullif(spec[3], 0)::smallint AS interval_days,
         CASE WHEN spec IS NULL THEN '' WHEN spec = q.hygiene THEN CASE spec[1] WHEN 1 THEN 'perio' ELSE 'prophy' END
              WHEN spec = q.child AND q.hygiene IS NULL THEN 'child' ELSE 'exam' END AS kind) due
-    WHERE p.practice_id = ANY(%(practices)s::bigint[]) AND (%(patients)s::bigint[] IS NULL OR p.id = ANY(%(patients)s::bigint[]))
+    WHERE p.practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND p.id = ANY(%(patients)s::bigint[]) /*some]*/
 )
