@@ -43,6 +43,7 @@ CREATE TABLE patient (
     billing_class text NOT NULL DEFAULT '',
     balance_cents bigint,
     preferred_channel text NOT NULL DEFAULT '',   -- sms, email, call, letter, portal; '' = none stated
+    own_choices text[] NOT NULL DEFAULT '{}',     -- columns the patient has set on their own page; no import changes them
     banned_channels text[] NOT NULL DEFAULT '{}', -- HIP-05 restrictions and PMS preferences such as DoNotCall
     pms_wishes text NOT NULL DEFAULT '',          -- contact wishes as last exported: holds and bans follow when they change, not daily
     note_flags text[] NOT NULL DEFAULT '{}',      -- opt-out or moved words found in notes; the notes are not kept

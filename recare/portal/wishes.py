@@ -184,7 +184,8 @@ def _revoke(v: Visitor, ids: Sequence[int], channel: Channel, method: Method, re
 
 def _set(v: Visitor, column: str, wanted: object) -> None:
     changed = db.run(
-        f"UPDATE patient SET {column} = %(wanted)s WHERE practice_id = %(practice)s AND id = %(patient)s AND {column} IS DISTINCT FROM %(wanted)s",
+        f"UPDATE patient SET {column} = %(wanted)s, own_choices = array_append(array_remove(own_choices, '{column}'), '{column}') "
+        f"WHERE practice_id = %(practice)s AND id = %(patient)s AND ({column} IS DISTINCT FROM %(wanted)s OR '{column}' <> ALL(own_choices))",
         practice=v.practice.id, patient=v.person.id, wanted=wanted,
     )  # fmt: skip
     if changed:

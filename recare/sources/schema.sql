@@ -35,3 +35,33 @@ CREATE TABLE import_issue (
 CREATE INDEX import_issue_run ON import_issue (practice_id, sync_run_id, id);
 CREATE INDEX import_issue_open ON import_issue (practice_id, entity) WHERE resolved_at IS NULL;
 SELECT guard_by_practice('import_issue');
+
+-- Headers that a practice has exported before, and what its people have said about them. No patient data.
+CREATE TABLE import_layout (
+    practice_id bigint NOT NULL REFERENCES practice (id),
+    signature text NOT NULL,               -- the same for the same headers in the same order
+    kind text NOT NULL,
+    headers jsonb NOT NULL,                -- each header once: a second "Phone" is "Phone (2)"
+    choices jsonb NOT NULL DEFAULT '{}',   -- header -> {"field": name, '' for unused or null, "order": of day and month}
+    chosen_by text NOT NULL DEFAULT '',
+    chosen_at timestamptz,
+    imported_at timestamptz,
+    PRIMARY KEY (practice_id, signature)
+);
+SELECT guard_by_practice('import_layout');
+
+-- An export that somebody has uploaded. A worker reads it, a person agrees, a worker writes it. Its files, the dry run and how far the worker
+-- has come lie in a folder named by the token, which is removed at the end; nothing of them is kept here.
+CREATE TABLE import_upload (
+    practice_id bigint NOT NULL REFERENCES practice (id),
+    token text NOT NULL,
+    state text NOT NULL CHECK (state IN ('reading', 'read', 'writing', 'done', 'failed')),
+    actor text NOT NULL,
+    asked_at timestamptz NOT NULL,
+    as_of timestamptz,                     -- when its appointments were exported, where a person has said so
+    sync_run_id bigint,
+    error text NOT NULL DEFAULT '',
+    PRIMARY KEY (practice_id, token),
+    FOREIGN KEY (practice_id, sync_run_id) REFERENCES sync_run (practice_id, id)
+);
+SELECT guard_by_practice('import_upload');

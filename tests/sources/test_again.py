@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from recare.practices.practice import Practice
     from recare.sources.csv.fields import Kind
+    from recare.sources.csv.plans import Plan
 
 NOW = datetime(2027, 1, 12, 17, 0, tzinfo=UTC)
 TOMORROW = NOW + timedelta(days=1)
@@ -59,7 +60,7 @@ def export(folder: Path, rows: list[dict[str, str]], name: str = "patients.csv")
     return folder
 
 
-def load(practice: Practice, folder: Path, now: datetime = NOW) -> importer.Plan:
+def load(practice: Practice, folder: Path, now: datetime = NOW) -> Plan:
     return importer.write([folder], practice, now, "test")
 
 
@@ -337,3 +338,78 @@ def test_an_import_killed_anywhere_and_run_again_gives_the_same_chart(
     with db.scope(killed.id):
         assert ledger.verify(killed.id) is None
         assert db.value("SELECT count(*) FROM sync_run WHERE state = 'running'") == 0
+
+
+# 12 visits of one patient, of which some broke, the codes of the ledger, and the chart that stays after a merge.
+BROKEN = {"ApptId": "1", "PatNum": "1", "ApptDate": "3/3/2025", "ApptTime": "9:00 AM", "Status": "Broken"}
+MISSED = {"ProcNum": "1", "PatNum": "1", "TransDate": "3/3/2025", "ADACode": "D9986", "Status": "C", "Amount": "50"}
+
+
+@pytest.mark.parametrize(("codes", "status"), [(["D9986"], "missed"), (["9987"], "cancelled"), (["D9986", "D9987"], "broken"), (["D0120"], "broken"), ([], "broken")])  # fmt: skip
+def test_a_broken_visit_is_missed_or_cancelled_as_the_codes_of_its_day_say(
+    practice: Practice, tmp_path: Path, codes: list[str], status: str
+) -> None:
+    export(tmp_path, [row(1), row(2)])
+    export(tmp_path, [BROKEN], "appointments.csv")
+    export(tmp_path, [MISSED | {"ProcNum": "0", "PatNum": "2"}, *(MISSED | {"ProcNum": str(n + 1), "ADACode": code} for n, code in enumerate(codes))], "procedures.csv")  # fmt: skip
+    load(practice, tmp_path)
+    load(practice, tmp_path, TOMORROW)
+    assert db.values("SELECT status FROM appointment") == [status]
+
+
+def test_the_code_may_stand_in_the_visit_itself_and_a_moved_visit_is_told_anew(
+    practice: Practice, tmp_path: Path
+) -> None:
+    export(tmp_path, [row(1)])
+    load(practice, export(tmp_path, [BROKEN | {"ADACode": "D9987"}], "appointments.csv"))
+    assert db.values("SELECT status FROM appointment") == ["cancelled"]
+    load(practice, export(tmp_path, [BROKEN | {"ADACode": "", "ApptDate": "4/3/2025"}], "appointments.csv"), TOMORROW)
+    assert db.values("SELECT status FROM appointment") == ["broken"]
+
+
+def test_the_chart_that_stays_has_the_visits_of_the_charts_merged_into_it(practice: Practice, tmp_path: Path) -> None:
+    visit = MISSED | {"ADACode": "D1110"}
+    export(tmp_path, [row(1), row(2), row(3)])
+    export(tmp_path, [visit, visit | {"ProcNum": "2", "PatNum": "2"}], "procedures.csv")
+    load(practice, export(tmp_path, [BROKEN | {"PatNum": "3", "Status": "Scheduled", "ApptDate": "3/3/2027"}], "appointments.csv"))  # fmt: skip
+    owners = (
+        "SELECT p.source_key FROM (SELECT patient_id FROM procedure UNION ALL SELECT patient_id FROM appointment) x "
+        "JOIN patient p ON p.id = x.patient_id ORDER BY 1"
+    )
+    assert db.values(owners) == ["1", "2", "3"]
+    db.run("DELETE FROM patient_change")
+    export(tmp_path, [row(1), row(2, Notes="Merged into chart 1"), row(3, Notes="merged into #2")])
+    load(practice, tmp_path, TOMORROW)
+    assert db.values(owners) == ["1", "1", "1"]
+    assert db.value("SELECT count(*) FROM patient_change") == 3
+    before = db.tuples("SELECT ctid::text, xmin::text FROM procedure UNION ALL SELECT ctid::text, xmin::text FROM appointment")  # fmt: skip
+    load(practice, tmp_path, TOMORROW)
+    after = db.tuples("SELECT ctid::text, xmin::text FROM procedure UNION ALL SELECT ctid::text, xmin::text FROM appointment")  # fmt: skip
+    assert after == before
+    load(practice, export(tmp_path, [row(1), row(2), row(3)]), TOMORROW)
+    assert db.values(owners) == ["1", "2", "3"]
+
+
+def test_what_a_patient_has_chosen_on_their_own_page_is_not_overwritten(practice: Practice, tmp_path: Path) -> None:
+    wished = {"ContactMethod": "Email", "Language": "English"}
+    load(practice, export(tmp_path, [row(1, **wished), row(2, **wished)]))
+    db.run("UPDATE patient SET language = 'es', preferred_channel = 'sms', own_choices = '{language,preferred_channel}' WHERE source_key = '1'")  # fmt: skip
+    other = {"ContactMethod": "Mail", "Language": "French"}
+    load(practice, export(tmp_path, [row(1, **other), row(2, **other)]), TOMORROW)
+    found = db.tuples("SELECT language, preferred_channel FROM patient ORDER BY source_key")
+    assert found == [("es", "sms"), ("fr", "letter")]
+
+
+def test_headers_without_rows_change_nothing_and_nobody_is_gone(practice: Practice, tmp_path: Path) -> None:
+    write_csv(tmp_path / "export", date(2027, 1, 12), 11, patients=800)
+    load(practice, tmp_path / "export")
+    before = versions(practice)
+    for kind in KINDS:
+        path = tmp_path / f"{kind.name}.csv"
+        path.write_text(",".join(field.headers[0] for field in kind.fields) + "\n", encoding="utf-8")
+        result = importer.write([path], practice, TOMORROW, "test")
+        assert result.empty
+        assert versions(practice) == before, kind.name
+        found = "SELECT rule FROM import_issue WHERE resolved_at IS NULL AND entity = %(kind)s"
+        assert db.values(found, kind=kind.name) == ["no_rows"]
+    assert one("SELECT max(appointments_as_of) FROM sync_run") == (NOW,)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from recare.practices.practice import Practice
-    from recare.sources.csv.importer import Plan
+    from recare.sources.csv.plans import Plan
 
 TODAY = date(2027, 1, 12)
 NOW = datetime(2027, 1, 12, 17, 0, tzinfo=UTC)

@@ -25,7 +25,7 @@ def check(practice_id: int, stager: Stager, file: int, now: datetime) -> int:
     _give_keys(stager, file)
     bind = {"entity": kind.name, "file": file, "practice": practice_id, "source": SOURCE, "now": now}
     first = db.value(f"SELECT min(file) FROM {table}")
-    headers = {field.name: stager.layout.headers[place] for place, field in stager.layout.mapping.items()}
+    headers = {field.name: stager.layout.labels[place] for place, field in stager.layout.mapping.items()}
     if kind is fields.PATIENTS:
         _gather_visits(stager, file)
     rejected = 0

@@ -19,6 +19,7 @@ DATE_KINDS: Final = frozenset({"date", "past_date", "birthdate", "moment"})
 ID_KINDS: Final = frozenset({"id", "ref"})
 CODED_KINDS: Final = frozenset({"patient_status", "answer"})
 _SAMPLE: Final = 2000  # rows from which an unknown column is guessed
+_EXAMPLES, _EXAMPLE = 3, 60  # cells shown, and characters of each
 
 
 class Shapes(dict[str, Shape]):
@@ -43,6 +44,8 @@ class Column:
     has_two: bool = False
     shapes: Counter[Shape] = field(default_factory=Counter)
     scientific: bool = False
+    decided: str = ""
+    """Why dates are read in this order."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,8 @@ class Survey:
     rows: int
     columns: dict[int, Column]
     suggestions: dict[int, str]
+    examples: dict[int, list[str]]
+    """Some cells of each column, for the person who decides what it means; never stored with what is imported."""
 
 
 def survey(path: Path, layout: Layout) -> Survey:
@@ -59,6 +64,7 @@ def survey(path: Path, layout: Layout) -> Survey:
     columns = {place: Column() for place in layout.mapping}
     dated = {place: Shapes() for place, found in layout.mapping.items() if found.kind in DATE_KINDS}
     rows, samples = 0, {place: Counter[str]() for place in range(len(layout.headers)) if place not in layout.mapping}
+    examples: dict[int, list[str]] = {}
     with uncollected():
         for chunk in chunks(path, layout, Oddities()):
             for place, shapes in dated.items():
@@ -67,11 +73,22 @@ def survey(path: Path, layout: Layout) -> Survey:
             if rows < _SAMPLE:
                 for place, sample in samples.items():
                     sample.update(map(values.clean, chunk.columns[place][:_SAMPLE]))
+            if not rows:
+                examples = {place: _examples(cells, place in dated) for place, cells in enumerate(chunk.columns)}
             rows += len(chunk.numbers)
-    decisions = _orders({place: dates.decide(columns[place].shapes) for place in dated})
+    decisions = _orders({place: dates.decide(columns[place].shapes, layout.orders.get(place)) for place in dated})
     for place, column in columns.items():
         _conclude(path, layout, place, column, decisions.get(place))
-    return Survey(rows, columns, {place: guess for place, sample in samples.items() if (guess := looks_like(sample))})
+    suggestions = {place: guess for place, sample in samples.items() if (guess := looks_like(sample))}
+    return Survey(rows, columns, suggestions, examples)
+
+
+def _examples(cells: tuple[str, ...], dated: bool) -> list[str]:  # noqa: FBT001
+    """Return a few different cells; of dates first those that could be read in both orders."""
+    texts = [text for text in dict.fromkeys(map(values.clean, cells)) if not values.is_null(text)]
+    if dated:
+        texts.sort(key=lambda text: dates.shape(text) is not Shape.EITHER)
+    return [text[:_EXAMPLE] for text in texts[:_EXAMPLES]]
 
 
 def _look_at_codes(layout: Layout, columns: dict[int, Column], cells: list[tuple[str, ...]]) -> None:
@@ -96,17 +113,18 @@ def _orders(decisions: dict[int, dates.Decision]) -> dict[int, dates.Decision]:
 
 
 def _conclude(path: Path, layout: Layout, place: int, column: Column, decision: dates.Decision | None) -> None:
-    layout.mapping[place]
+    column.how = layout.how.get(place, "header")
     if column.scientific:
         column.rejected, column.how = "ids_lost_digits", "rejected: a spreadsheet rounded the numbers"
     if decision is not None:
         if decision.order is None:
             column.rejected, column.how = "column_mixes_orders", f"rejected: {decision.why}"
         else:
-            column.order, column.how = decision.order, f"header; {decision.order}, for {decision.why}"
+            column.order, column.decided = decision.order, decision.why
+            column.how = f"{column.how}; {decision.order}, for {decision.why}"
     if column.rejected and _cannot_do_without(layout, place):
         raise UnreadableError(
-            f"{path.name}, column '{layout.headers[place]}': {column.how.removeprefix('rejected: ')}. The file cannot be imported without "
+            f"{path.name}, column '{layout.labels[place]}': {column.how.removeprefix('rejected: ')}. The file cannot be imported without "
             "this column. Export it again straight from the practice system, with dates as year-month-day."
         )
 

@@ -78,17 +78,20 @@ def shape(raw: str) -> Shape:
     return Shape.DAY_FIRST if first > 12 else Shape.MONTH_FIRST if second > 12 else Shape.EITHER
 
 
-def decide(shapes: Mapping[Shape, int]) -> Decision:
-    """Decide the order of a column from how often each shape occurs in it.
+def decide(shapes: Mapping[Shape, int], chosen: Order | None = None) -> Decision:
+    """Decide the order of a column from how often each shape occurs in it, and from what a person has ``chosen`` for it.
 
     One stray cell (or one in a thousand) against the rest is a typing error of that row; more is a column that mixes both orders, and
-    every ambiguous cell in it would be a guess. A single day-first cell among only ambiguous ones proves nothing.
+    every ambiguous cell in it would be a guess. A single day-first cell among only ambiguous ones proves nothing. A choice holds unless
+    the cells of this file prove the other order.
     """
     counts = Counter(shapes)
     month, day = counts[Shape.MONTH_FIRST], counts[Shape.DAY_FIRST]
     stray = max(1, (month + day) // 1000)
     if min(month, day) > stray:
         return Decision(None, f"{month} cells have the month first and {day} have the day first")
+    if chosen is not None and (day if chosen is Order.MDY else month) <= stray:
+        return Decision(chosen, "somebody of the practice has chosen it")
     if day > 1 and day > month:
         return Decision(Order.DMY, f"{day} cells can only be {Order.DMY}")
     if month:

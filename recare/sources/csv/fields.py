@@ -33,6 +33,7 @@ STAGED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "emails": (("", "text[]"),),
 }
 _TEXT: Final = (("", "text"),)
+_PARTS: Final = frozenset({"first_name", "middle_name", "preferred_name"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,11 @@ def understood(kind: Kind, plain: list[str]) -> dict[int, Field]:
         if field.name not in taken:
             mapped[place] = field
             taken.add(field.name)
-    if "last_name" in taken:  # a column with the whole name beside the parts says nothing more
-        mapped = {place: field for place, field in mapped.items() if field.name != "full_name"}
-    return dict(sorted(mapped.items()))
+    return without_clash(mapped)
+
+
+def without_clash(mapping: dict[int, Field]) -> dict[int, Field]:
+    """Return a mapping, by column, in which names come from one place: a whole name says nothing beside a last name, and all without one."""
+    names = {field.name for field in mapping.values()}
+    drop = {"full_name"} if "last_name" in names else _PARTS if "full_name" in names else frozenset()
+    return {place: field for place, field in sorted(mapping.items()) if field.name not in drop}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from recare.base import db
-from recare.patients import households, status
-from recare.sources.csv import staging
+from recare.patients import changes, households, status
+from recare.sources.csv import fields, merge, staging
 
 if TYPE_CHECKING:
+    from recare.sources.csv.fields import Kind
     from recare.sources.csv.merge import Run
 
 # Ordinary charts stand nowhere in particular; only these can have a standing, or lose one.
@@ -19,14 +20,43 @@ _NOT_ORDINARY: Final = (
 )
 
 
-def finish(run: Run) -> None:
-    """Group households, resolve standings and open the tasks that the import leaves to people."""
+def finish(run: Run, kinds: set[Kind]) -> None:
+    """Group households, join the histories of merged charts, resolve standings and open the tasks that the import leaves to people."""
     with staging.bulk():
         households.regroup(run.practice.id)
         _ask_about_doubles(run)
+        if kinds & {fields.PATIENTS}:
+            _join_histories(run)
+        if kinds & {fields.APPOINTMENTS, fields.PROCEDURES}:
+            _tell_missed_from_cancelled(run)
     debt = " OR ".join(f"billing_class ILIKE '%%{word}%%'" for word in status.BAD_DEBT_WORDS)
     status.apply(run.practice.id, _NOT_ORDINARY.format(debt=debt), run.now, source=run.bind["source"])
     _ask_to_read(run)
+
+
+def _join_histories(run: Run) -> None:
+    """Give the visits of a chart that was merged away to the chart that stays, where the practice system has left them behind."""
+    merge.stage_survivors(run)
+    for table in ("appointment", "procedure"):
+        moved = db.tuples(
+            f"UPDATE {table} t SET patient_id = m.root, seen_run_id = %(run)s FROM staged_survivor m WHERE t.practice_id = %(practice)s "
+            "AND t.patient_id = m.id RETURNING m.id, m.root",
+            **run.bind,
+        )
+        changes.mark(run.practice.id, {patient for pair in moved for patient in pair})
+
+
+def _tell_missed_from_cancelled(run: Run) -> None:
+    """Call a broken visit missed or cancelled when the code completed on that day says so: D9986 or D9987 (pms-data trap 9)."""
+    told = db.values(
+        "UPDATE appointment a SET status = told.status, seen_run_id = %(run)s FROM (SELECT patient_id, done_on, CASE WHEN "
+        "bool_and(code LIKE 'D9986%%') THEN 'missed' WHEN bool_and(code LIKE 'D9987%%') THEN 'cancelled' END AS status FROM procedure "
+        "WHERE practice_id = %(practice)s AND status = 'completed' AND (code LIKE 'D9986%%' OR code LIKE 'D9987%%') GROUP BY patient_id, done_on) "
+        "AS told WHERE a.practice_id = %(practice)s AND a.status = 'broken' AND a.deleted_at IS NULL AND a.patient_id = told.patient_id "
+        "AND (a.starts_at AT TIME ZONE %(tz)s)::date = told.done_on AND told.status IS NOT NULL RETURNING a.patient_id",
+        **run.bind,
+    )
+    changes.mark(run.practice.id, told)
 
 
 def _ask_to_read(run: Run) -> None:

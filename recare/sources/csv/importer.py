@@ -8,9 +8,25 @@ from typing import TYPE_CHECKING, Final
 from recare.base import audit, db
 from recare.practices import practice as practices
 from recare.practices import setup
-from recare.sources.csv import checks, columns, fields, finish, merge, people, printed, reading, runs, staging
+from recare.sources.csv import (
+    checks,
+    columns,
+    dated,
+    fields,
+    finish,
+    merge,
+    people,
+    printed,
+    reading,
+    remembered,
+    runs,
+    staging,
+)  # fmt: skip
 from recare.sources.csv.merge import Run
+from recare.sources.csv.plans import FilePlan, Plan, describe
+from recare.sources.csv.printed import Watch
 from recare.sources.csv.reading import UnreadableError
+from recare.sources.csv.rules import Issue
 from recare.sources.csv.staging import Stager
 
 if TYPE_CHECKING:
@@ -22,50 +38,14 @@ if TYPE_CHECKING:
     from recare.sources.csv.columns import Survey
     from recare.sources.csv.fields import Kind
     from recare.sources.csv.reading import Layout
-    from recare.sources.csv.rules import Issue
 
 _FILLED: Final = (
     "household", "patient", "appointment", "procedure", "recall", "treatment_plan_item", "coverage", "contact_point",
     "patient_contact", "consent_event",
 )  # fmt: skip
 _READABLE: Final = frozenset({".csv", ".txt", ".tsv", ".tab", ".psv", ""})
-_ANALYZED_FROM: Final = 1000  # rows; fewer do not change how the planner should think
 _REFUSED: Final = frozenset({".xlsx", ".xls", ".xlsm", ".ods", ".pdf"})
-
-
-@dataclass(slots=True)
-class FilePlan:
-    """What one file holds and what would become of it. ``mapping``: header -> (field, how it was decided)."""
-
-    name: str
-    kind: str = ""
-    encoding: str = ""
-    delimiter: str = ""
-    header_row: int = 0
-    mapping: dict[str, tuple[str, str]] = field(default_factory=dict)
-    ignored: dict[str, str] = field(default_factory=dict)
-    rows: int = 0
-    good: int = 0
-    rejected: int = 0
-    dropped: int = 0
-    issues: list[Issue] = field(default_factory=list)
-    refused: str = ""
-
-
-@dataclass(slots=True)
-class Plan:
-    """What an import would do. ``refused``: sentences about files that cannot be imported at all."""
-
-    files: list[FilePlan] = field(default_factory=list)
-    setup: list[str] = field(default_factory=list)
-
-    @property
-    def refused(self) -> list[str]:
-        return [file.refused for file in self.files if file.refused]
-
-    @property
-    def usable(self) -> bool:
-        return any(not file.refused for file in self.files)
+_PASSES: Final = (1, 3, 3)  # how long looking, reading and writing a file take beside each other
 
 
 @dataclass(slots=True)
@@ -79,79 +59,130 @@ class _Opened:
     number: int
 
 
-def files_in(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Return (exports, practice.yaml files) among files and folders, by name."""
-    found: list[Path] = []
+def files_in(paths: Iterable[Path]) -> tuple[list[Path], list[Path], list[str]]:
+    """Return (exports, practice.yaml files, sentences about what is left out) among files and folders, by name, each file once."""
+    found: dict[Path, Path] = {}
+    left_out: list[str] = []
     for path in paths:
-        found += sorted(path.iterdir()) if path.is_dir() else [path]
-    exports = [
-        path
-        for path in found
-        if path.is_file() and path.suffix.lower() in _READABLE | _REFUSED and not path.name.startswith(".")
-    ]
-    return exports, [path for path in found if path.suffix.lower() in {".yaml", ".yml"}]
+        for one in sorted(path.iterdir()) if path.is_dir() else [path]:
+            if one.resolve() in found:
+                left_out.append(f"{one.name} was named twice and is read once.")
+            found.setdefault(one.resolve(), one)
+    exports, settings = [], []
+    for path in found.values():
+        kind = path.suffix.lower()
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            left_out.append(
+                f"{path.name} is a folder inside the folder and is not read: name it to import what it holds."
+            )
+        elif kind in {".yaml", ".yml"}:
+            settings.append(path)
+        elif kind in _READABLE | _REFUSED:
+            exports.append(path)
+        else:
+            left_out.append(
+                f"{path.name} is not read: only CSV and text files are ({', '.join(sorted(_READABLE - {''}))})."
+            )
+    return exports, settings, left_out
 
 
 def plan(
-    paths: Iterable[Path], practice: Practice, now: datetime, progress: Callable[[int], None] = lambda _rows: None
+    paths: Iterable[Path], practice: Practice, now: datetime, watch: Watch | None = None, as_of: datetime | None = None
 ) -> Plan:
     """Read everything and say what would be written and what would be rejected, and why. Nothing is written.
 
-    Raises ValueError when a practice.yaml is wrong.
+    ``as_of`` is when the appointments were exported, if a person has said so. Raises ValueError when a practice.yaml is wrong or the
+    appointments are older than those in the chart.
     """
-    exports, settings = files_in(paths)
-    opened, result = _open(exports)
-    result.setup = [f"{path.name}: {setup.read_practice_yaml(path).name}" for path in settings]
+    work = _open(practice, paths, now, watch or Watch())
+    work.plan.setup = [f"{path.name}: {setup.read_practice_yaml(path).name}" for path in work.settings]
     with db.scope(practice.id):
+        found = _dated(work, as_of)
         staging.open_tables()
-        for file in opened:
-            _stage(practice, file, now, progress)
+        for file in work.opened:
+            _stage(work, file)
+        if found is not None:
+            _judge_dates(work, found)
         staging.close_tables()
-    return result
+    return work.plan
 
 
-def _open(exports: list[Path]) -> tuple[list[_Opened], Plan]:
+@dataclass(slots=True)
+class _Work:
+    """One plan or import under way."""
+
+    practice: Practice
+    now: datetime
+    watch: Watch
+    settings: list[Path]
+    plan: Plan
+    opened: list[_Opened] = field(default_factory=list)
+
+    def of(self, kind: Kind) -> list[_Opened]:
+        """The files of one kind."""
+        return [file for file in self.opened if file.layout.kind is kind]
+
+
+def _open(practice: Practice, paths: Iterable[Path], now: datetime, watch: Watch) -> _Work:
     """First pass over every file, in the order in which they must be written."""
-    opened, result = [], Plan()
+    exports, settings, left_out = files_in(paths)
+    work = _Work(practice, now, watch, settings, Plan(left_out=left_out))
+    with db.scope(practice.id):
+        past = remembered.load(practice.id)
+    watch.begin(sum(path.stat().st_size for path in exports) * sum(_PASSES))
+    marks: dict[str, str] = {}
     for number, path in enumerate(exports):
-        shown = FilePlan(path.name)
-        result.files.append(shown)
+        watch.stage(f"Looking at {path.name}")
+        mark = dated.fingerprint(path)
+        if mark in marks and path.stat().st_size:
+            left_out.append(f"{path.name} holds the same as {marks[mark]} and is read once.")
+            continue
+        marks.setdefault(mark, path.name)
+        shown = FilePlan(path.name, fingerprint=mark)
+        work.plan.files.append(shown)
         try:
-            layout = reading.layout(path)
+            layout = reading.layout(path, past)
             survey = columns.survey(path, layout)
         except UnreadableError as error:
             shown.refused = str(error)
             continue
-        _describe(shown, layout, survey)
-        opened.append(_Opened(path, shown, layout, survey, number))
+        describe(shown, layout, survey, now.date())
+        if not shown.refused:
+            work.opened.append(_Opened(path, shown, layout, survey, number))
+        watch.advance(path.stat().st_size * _PASSES[0])
     order = {kind.name: place for place, kind in enumerate(fields.KINDS)}
-    opened.sort(key=lambda file: (order[file.layout.kind.name], file.number))
-    return opened, result
+    work.opened.sort(key=lambda file: (order[file.layout.kind.name], file.number))
+    return work
 
 
-def _describe(shown: FilePlan, layout: Layout, survey: Survey) -> None:
-    shown.kind, shown.encoding, shown.header_row, shown.rows = (
-        layout.kind.name,
-        layout.encoding,
-        layout.header_row,
-        survey.rows,
-    )
-    shown.delimiter = {"\t": "tab"}.get(layout.delimiter, layout.delimiter)
-    shown.mapping = {
-        layout.headers[place]: (found.name, survey.columns[place].how) for place, found in layout.mapping.items()
-    }
-    shown.ignored = {
-        header: f"looks like {survey.suggestions[place]}" if place in survey.suggestions else ""
-        for place, header in enumerate(layout.headers)
-        if place not in layout.mapping
-    }
+def _dated(work: _Work, given: datetime | None) -> dated.AsOf | None:
+    """Return when the appointments were exported, as far as can be told before they are read; None without any."""
+    files = [(file.path, file.plan.fingerprint) for file in work.of(fields.APPOINTMENTS) if file.survey.rows]
+    return dated.of_files(work.practice, files, work.now, given) if files else None
 
 
-def _stage(practice: Practice, file: _Opened, now: datetime, progress: Callable[[int], None]) -> Stager:
-    stager = Stager(file.path, file.layout, file.survey, now)
-    stager.copy(file.number, progress)
+def _judge_dates(work: _Work, found: dated.AsOf) -> None:
+    """Put into the plan as of when the staged appointments are known, or the finding that they tell nothing about visits ahead."""
+    found = dated.by_rows(work.practice, found, work.now)
+    if dated.proves_nothing(work.practice, found):
+        for file in work.of(fields.APPOINTMENTS):
+            if file.survey.rows:
+                file.plan.issues.append(Issue(None, "", "date", "no_visits_ahead", "warning"))
+        return
+    work.plan.as_of, work.plan.as_of_why = found.at, found.why
+
+
+def _stage(work: _Work, file: _Opened) -> Stager:
+    work.watch.stage(f"Reading {file.plan.name}")
+    stager = Stager(file.path, file.layout, file.survey, work.now)
+    unit = file.path.stat().st_size * _PASSES[1] / max(file.survey.rows, 1)
+    stager.copy(file.number, lambda rows: work.watch.advance(rows * unit, rows))
     with staging.bulk():
-        rejected = checks.check(practice.id, stager, file.number, now)
+        rejected = checks.check(work.practice.id, stager, file.number, work.now)
+    if not file.survey.rows:
+        stager.findings.add(None, "", "row", "no_rows", "warning")
     shown = file.plan
     shown.good = stager.accepted - rejected
     shown.rejected = file.survey.rows - stager.accepted + rejected + stager.oddities.broken
@@ -164,43 +195,54 @@ def write(
     practice: Practice,
     now: datetime,
     actor: str,
-    progress: Callable[[int], None] = lambda _rows: None,
+    watch: Watch | None = None,
+    as_of: datetime | None = None,
 ) -> Plan:
     """Import everything and return what was done. Good rows land, rejected ones go to the fix list; unchanged rows are not touched.
 
     Each kind of file is one transaction; a second run after a kill anywhere ends in the same chart. Raises ValueError when a
-    practice.yaml is wrong, RuntimeError when another import of this practice is running.
+    practice.yaml is wrong or the appointments are older than those in the chart, BusyError when another import of this practice is running.
     """
-    exports, settings = files_in(paths)
-    opened, result = _open(exports)
     with runs.alone(practice.id):
-        run = runs.start(practice, now, actor, [file.plan.name for file in opened])
+        work = _open(practice, paths, now, watch or Watch())
+        with db.scope(practice.id):
+            found = _dated(work, as_of)
+        run = runs.start(practice, now, actor, [file.plan.name for file in work.opened])
         try:
-            with db.scope(practice.id):
-                for path in settings:
-                    setup.apply(practice.id, setup.read_practice_yaml(path))
-                    result.setup.append(path.name)
-                staging.open_tables()
-            for kind in fields.KINDS:
-                if files := [file for file in opened if file.layout.kind is kind]:
-                    with db.scope(practice.id):
-                        _write_kind(run, kind, files, progress)
-            with db.scope(practice.id):
-                finish.finish(run)
-                staging.close_tables()
+            _write_all(work, run, found)
         except BaseException as error:
             runs.fail(run, error)
             raise
-        runs.succeed(run, result)
-        db.analyze(*_FILLED)
         with db.scope(practice.id):
-            audit.record(practice.id, actor, "imported", f"sync_run:{run.id}", now, {"files": len(opened)})
-    return result
+            for file in work.opened:
+                remembered.imported(practice.id, file.layout.headers, file.layout.kind.name, now)
+            runs.succeed(run, work.plan)
+            audit.record(practice.id, actor, "imported", f"sync_run:{run.id}", now, {"files": len(work.opened)})
+        db.analyze(*_FILLED)
+    return work.plan
 
 
-def _write_kind(run: Run, kind: Kind, files: list[_Opened], progress: Callable[[int], None]) -> None:
+def _write_all(work: _Work, run: Run, found: dated.AsOf | None) -> None:
+    work.plan.run = run.id
+    with db.scope(run.practice.id):
+        for path in work.settings:
+            setup.apply(run.practice.id, setup.read_practice_yaml(path))
+            work.plan.setup.append(path.name)
+        staging.open_tables()
+    for kind in fields.KINDS:
+        if files := work.of(kind):
+            with db.scope(run.practice.id):
+                _write_kind(work, run, kind, files, found if kind is fields.APPOINTMENTS else None)
+    with db.scope(run.practice.id):
+        work.watch.stage("Putting households together and looking for what people must decide")
+        finish.finish(run, {file.layout.kind for file in work.opened})
+        staging.close_tables()
+
+
+def _write_kind(work: _Work, run: Run, kind: Kind, files: list[_Opened], found: dated.AsOf | None) -> None:
     """Write all files of one kind in the caller's transaction, findings included."""
-    stagers = {file.number: _stage(run.practice, file, run.now, progress) for file in files}
+    stagers = {file.number: _stage(work, file) for file in files}
+    work.watch.stage(f"Writing {kind.name}")
     stated: set[str] = set()
     known = merge.has_rows(run, kind)
     for file in files:
@@ -209,16 +251,19 @@ def _write_kind(run: Run, kind: Kind, files: list[_Opened], progress: Callable[[
             written = merge.merge(run, kind, file.number, stager.known)
         runs.count(run, kind, written, file.plan)
         stated |= stager.known
+        work.watch.advance(file.path.stat().st_size * _PASSES[2])
     with staging.bulk():
         gone = merge.settle_gone(run, kind) if known else 0
-    if gone is None:
-        stagers[files[0].number].findings.add(None, "", "row", "looks_partial", "warning")
-    else:
+    if gone is not None:
         runs.count_gone(run, kind, gone)
+    elif any(file.survey.rows for file in files):
+        stagers[files[0].number].findings.add(None, "", "row", "looks_partial", "warning")
     if kind is fields.PATIENTS:
         _write_people(run, stated, stagers)
     for file in files:
         file.plan.issues = stagers[file.number].findings.issues()
+    if found is not None and gone is not None:
+        _judge_dates(work, found)
     runs.record_issues(run, kind, [file.plan for file in files])
 
 
@@ -237,29 +282,37 @@ def _write_people(run: Run, stated: set[str], stagers: dict[int, Stager]) -> Non
         stagers[number].findings.add(row, "", "status", "standing_conflict", "warning")
 
 
-def run_import(paths: Iterable[Path], practice: str, dry_run: bool, now: datetime, say: Callable[[str], object]) -> int:  # noqa: FBT001
-    """Import for the command line: say the plan, write unless ``dry_run``; return the exit code (0 done, 1 nothing could be read).
+def run_import(
+    paths: Iterable[Path],
+    practice: str,
+    dry_run: bool,  # noqa: FBT001
+    now: datetime,
+    say: Callable[[str], object],
+    as_of: datetime | None = None,
+) -> int:
+    """Import for the command line: say the plan, write unless ``dry_run``; return the exit code (0 done, 1 nothing was imported).
 
-    A practice that does not exist yet is made from the ``practice.yaml`` beside the files.
+    A practice that does not exist yet is made from the ``practice.yaml`` beside the files. ``as_of`` without a zone is the practice's time.
     """
     paths = list(paths)
-    progress = printed.Progress(say)
+    watch = printed.Progress(say)
     try:
         place = _place(practice, paths)
+        at = as_of.replace(tzinfo=place.zone) if as_of and as_of.tzinfo is None else as_of
         say(f"Reading for {place.name} ...")
         if dry_run:
-            result = plan(paths, place, now, progress)
+            result = plan(paths, place, now, watch, at)
         else:
             result = write(
-                paths, place, practices.clock(place) if place.is_rehearsal else now, "command line", progress
+                paths, place, practices.clock(place) if place.is_rehearsal else now, "command line", watch, at
             )
     except (LookupError, ValueError, RuntimeError) as error:
         say(f"Nothing was imported: {error}")
         return 1
     for line in printed.in_words(result):
         say(line)
-    if not result.usable and not result.setup:
-        say("Nothing was imported: no file could be read.")
+    if (not result.usable or result.empty) and not result.setup:
+        say("Nothing was imported: " + ("the files hold no rows." if result.usable else "no file could be read."))
         return 1
     say(
         "Nothing was written: this was a dry run."
@@ -271,7 +324,7 @@ def run_import(paths: Iterable[Path], practice: str, dry_run: bool, now: datetim
 
 def _place(slug: str, paths: list[Path]) -> Practice:
     found = practices.by_slug(slug)
-    _, settings = files_in(paths)
+    _, settings, _ = files_in(paths)
     if found is None and settings:
         spec = setup.read_practice_yaml(settings[0])
         return practices.create(slug, spec.name, spec.tz, **spec.columns)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from recare.sources.csv.fields import Kind
 
 PARTIAL_SHARE: Final = 0.8  # a file with fewer rows than this share of the known ones is no full export [design]
-_PARTIAL_FROM: Final = 50  # known rows
+_PARTIAL_FROM: Final = 10  # known rows
+_CHAIN: Final = 8  # merges in a row; more can only be charts that name each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Written:
 def merge(run: Run, kind: Kind, file: int, stated: set[str]) -> Written:
     """Write one staged file into the chart and mark the patients whose facts it changes. ``stated``: fields the file has."""
     _add_references(run, kind)
+    if kind.name in targets.JOINED:
+        stage_survivors(run)
     wanted = targets.columns(kind.name, frozenset(stated))
     newest = db.value(f"SELECT coalesce(max(id), 0) FROM {kind.table} WHERE practice_id = %(practice)s", **run.bind)
     if kind is not fields.PATIENTS and newest:
@@ -61,6 +64,18 @@ def merge(run: Run, kind: Kind, file: int, stated: set[str]) -> Written:
     )
     mark(run, kind)
     return Written(added, touched - added)
+
+
+def stage_survivors(run: Run) -> None:
+    """List every chart that was merged away with the chart that stays at the end of the chain."""
+    db.run("DROP TABLE IF EXISTS pg_temp.staged_survivor")
+    db.run(
+        "CREATE TEMPORARY TABLE staged_survivor AS WITH RECURSIVE up AS (SELECT id, merged_into_id AS root, 1 AS steps FROM patient "
+        "WHERE practice_id = %(practice)s AND merged_into_id IS NOT NULL UNION ALL SELECT up.id, p.merged_into_id, up.steps + 1 FROM up "
+        "JOIN patient p ON p.practice_id = %(practice)s AND p.id = up.root WHERE p.merged_into_id IS NOT NULL AND up.steps < %(most)s) "
+        "SELECT DISTINCT ON (id) id, root FROM up ORDER BY id, steps DESC",
+        most=_CHAIN, **run.bind,
+    )  # fmt: skip
 
 
 def has_rows(run: Run, kind: Kind) -> bool:
@@ -114,11 +129,11 @@ def _statement(kind: Kind, columns: tuple[targets.Column, ...], *, first: bool) 
 
 def _mark_former_owners(run: Run, kind: Kind) -> None:
     """Mark patients who lose a row because the source has moved it to somebody else's chart."""
+    survivor, owner = (targets.SURVIVOR_OF, targets.SURVIVOR) if kind.name in targets.JOINED else ("", "p.id")
     changes.mark_selected(
         run.practice.id,
-        f"SELECT t.patient_id FROM {staging.name(kind)} s JOIN patient p ON p.practice_id = %(practice)s AND p.source = %(source)s "
-        f"AND p.source_key = s.patient JOIN {kind.table} t ON t.practice_id = %(practice)s AND t.source = %(source)s "
-        "AND t.source_key = s.source_key WHERE t.patient_id <> p.id",
+        f"SELECT t.patient_id FROM {staging.name(kind)} s {targets.PATIENT_OF} {survivor} JOIN {kind.table} t "
+        f"ON t.practice_id = %(practice)s AND t.source = %(source)s AND t.source_key = s.source_key WHERE t.patient_id <> {owner}",
         source=SOURCE,
     )
 
@@ -160,10 +175,12 @@ _STAGED_DAY: Final = {"appointments": "coalesce(starts::date, on_day)", "procedu
 def settle_gone(run: Run, kind: Kind) -> int | None:
     """Settle rows that the files of this kind no longer hold; a patient becomes absent, never deleted. Return how many.
 
-    None when the files look partial: then nothing is settled.
+    None when the files look partial or hold no row at all: then nothing is settled.
     """
     there, becomes, day = _GONE[kind.name]
     table, bind = staging.name(kind), run.bind
+    if not db.value(f"SELECT EXISTS (SELECT FROM {table})"):
+        return None
     within = ""
     if day:
         first, last = db.tuples(

@@ -11,19 +11,31 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
-from recare.sources.csv import fields
+from recare.sources.csv import fields, remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from recare.sources.csv.dates import Order
     from recare.sources.csv.fields import Field, Kind
+    from recare.sources.csv.remembered import Meaning, Remembered
 
 CHUNK: Final = 500  # rows; few enough that their cells stay in the processor's cache
 _LOOK: Final = 40  # rows in which the header must appear
 _END: Final = "\x00end of file"  # read after the last line: a quotation mark that is never closed swallows it
 _DELIMITERS: Final = (",", "\t", ";", "|")
-_BOMS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_START: Final = 4096  # bytes that show what kind of file it is
+_LONGEST_LINE: Final = 1_000_000
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+_OTHER_FORMATS: Final = {
+    b"PK\x03\x04": "a spreadsheet or a zip archive", b"\xd0\xcf\x11\xe0": "an old spreadsheet or document", b"%pdf": "a PDF",
+    b"\x1f\x8b": "a compressed file", b"Rar!": "a compressed file", b"7z\xbc\xaf": "a compressed file", b"SQLite format": "a database",
+    b"{\\rtf": "a document", b"<html": "a web page", b"<!doctype": "a web page", b"<table": "a web page", b"<?xml": "an XML file",
+}  # fmt: skip
 _FOOTER: Final = re.compile(
     r"^\W*(?:(?:grand |sub)?totals?\b|page \d+|end of|\(?\d+ (?:rows?|records?|patients?)\b|(?:record|row|patient) count|count\b|printed|report\b|generated)",
     re.IGNORECASE | re.MULTILINE,
@@ -44,6 +56,17 @@ class Layout:
     headers: tuple[str, ...]
     kind: Kind
     mapping: dict[int, Field]
+    orders: dict[int, Order]
+    """Orders of day and month that a person has chosen."""
+    how: dict[int, str]
+    """Why a column means what it means, where a person has said so."""
+    notes: tuple[str, ...]
+    """Sentences about how these headers differ from those before."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The headers, each only once: a second "Phone" is "Phone (2)"."""
+        return remembered.labels(self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +105,72 @@ def uncollected() -> Iterator[None]:
 
 
 def encoding_of(path: Path) -> str:
-    """Return the encoding of a file: by its mark, else UTF-8 when every byte fits, else Windows-1252 as old systems write it."""
+    """Return the encoding of a file: by its mark, else UTF-8 when every byte fits, else Windows-1252 as old systems write it.
+
+    Raises UnreadableError for what is no text, whatever the file is called, and for a line that no practice system prints.
+    """
     with path.open("rb") as file:
-        start = file.read(4)
-        for mark, name in _BOMS:
-            if start.startswith(mark):
-                return name
-        decoder, block = codecs.getincrementaldecoder("utf-8")(), start
+        start = file.read(_START)
+        named = _encoding_by_mark(start)
+        _refuse_other_formats(path, start, named)
+        decoder, block, run, lines = codecs.getincrementaldecoder("utf-8")(), start, 0, 1
+        fits = named == ""
+        while block:
+            run, lines = _measure(path, block, run, lines)
+            if fits:
+                try:
+                    decoder.decode(block)
+                except UnicodeDecodeError:
+                    fits = False
+            block = file.read(1 << 20)
         try:
-            while block:
-                decoder.decode(block)
-                block = file.read(1 << 20)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            return "cp1252"
-    return "utf-8"
+            fits = False
+    return named or ("utf-8" if fits else "cp1252")
 
 
-def layout(path: Path) -> Layout:
-    """Find out how a file is written and what it holds. Raises UnreadableError with the remedy."""
+def _encoding_by_mark(start: bytes) -> str:
+    for mark, name in _BOMS:
+        if start.startswith(mark):
+            return name
+    pairs = start[: len(start) // 2 * 2]
+    if len(pairs) >= 8 and not any(pairs[1::2]) and all(pairs[::2]):
+        return "utf-16-le"
+    if len(pairs) >= 8 and not any(pairs[::2]) and all(pairs[1::2]):
+        return "utf-16-be"
+    return ""
+
+
+def _refuse_other_formats(path: Path, start: bytes, named: str) -> None:
+    plain = start.lstrip().lower()
+    for mark, what in _OTHER_FORMATS.items():
+        if start.startswith(mark) or plain.startswith(mark):
+            raise UnreadableError(
+                f"{path.name} is {what}, whatever its name says. Export it as CSV or text and import that."
+            )
+    odd = sum(byte < 32 and byte not in b"\t\n\r\x0c\x1a\x00" for byte in start)
+    if not named and (odd > len(start) // 10 or start.count(0) > len(start) // 3):
+        raise UnreadableError(f"{path.name} is no text file. Export it as CSV or text and import that.")
+
+
+def _measure(path: Path, block: bytes, run: int, lines: int) -> tuple[int, int]:
+    """Follow how long the line is that a block ends in, so that no line of a gigabyte ever comes into memory."""
+    first = min((place for place in (block.find(b"\n"), block.find(b"\r")) if place >= 0), default=-1)
+    if run + (len(block) if first < 0 else first) > _LONGEST_LINE:
+        raise UnreadableError(
+            f"{path.name}: line {lines:,} is longer than a million characters, which no list of patients has. Export it again."
+        )
+    if first < 0:
+        return run + len(block), lines
+    return len(block) - max(block.rfind(b"\n"), block.rfind(b"\r")) - 1, lines + block.count(b"\n")
+
+
+def layout(path: Path, past: Sequence[Remembered] = ()) -> Layout:
+    """Find out how a file is written and what it holds; what a person has once said about such headers counts (``past``).
+
+    A file whose headers nobody knows gets an empty mapping, for a person to fill. Raises UnreadableError with the remedy.
+    """
     if path.suffix.lower() in {".xlsx", ".xls", ".xlsm", ".ods", ".pdf"}:
         raise UnreadableError(
             f"{path.name} is a {path.suffix[1:].upper()} file: save the sheet as CSV and import that."
@@ -108,34 +178,60 @@ def layout(path: Path) -> Layout:
     encoding = encoding_of(path)
     with path.open(encoding=encoding, errors="replace", newline="") as file:
         head = list(islice(file, _LOOK))
-    if not any(line.strip() for line in head):
+    if not any(line.strip(" \t\r\n\x00\x1a") for line in head):
         raise UnreadableError(f"{path.name} is empty.")
+    tables = {delimiter: _rows(head, delimiter) for delimiter in _DELIMITERS}
     best: Layout | None = None
-    for delimiter in _DELIMITERS:
-        found = _header(path, head, encoding, delimiter)
-        if found and (best is None or len(found.mapping) > len(best.mapping)):
-            best = found
-    if best is None:
+    for delimiter, rows in tables.items():
+        found = _header(path, rows, past)
+        if found and (best is None or len(found[2].mapping) > len(best.mapping)):
+            number, cells, meaning = found
+            best = Layout(
+                encoding,
+                delimiter,
+                number,
+                cells,
+                meaning.kind,
+                meaning.mapping,
+                meaning.orders,
+                meaning.how,
+                meaning.notes,
+            )
+    return best or _unknown(path, encoding, tables)
+
+
+def _rows(head: list[str], delimiter: str) -> list[tuple[str, ...]]:
+    try:
+        return [tuple(cell.strip() for cell in row) for row in csv.reader(head, delimiter=delimiter)]
+    except csv.Error:
+        return []
+
+
+def _header(
+    path: Path, rows: list[tuple[str, ...]], past: Sequence[Remembered]
+) -> tuple[int, tuple[str, ...], Meaning] | None:
+    """Return (row, headers, what they mean) of the first row that names columns."""
+    for number, cells in enumerate(rows, 1):
+        if len([cell for cell in cells if cell]) >= 2 and (found := remembered.meaning(cells, path.name, past)):
+            return number, cells, found
+    return None
+
+
+def _unknown(path: Path, encoding: str, tables: dict[str, list[tuple[str, ...]]]) -> Layout:
+    """Take the first of the widest rows for the header of a file whose headers nobody knows; a person says what they mean."""
+    widest: tuple[int, str, int] | None = None
+    for delimiter, rows in tables.items():
+        for number, cells in enumerate(rows, 1):
+            width = len(set(filter(None, cells)))
+            if width >= 2 and (widest is None or width > widest[0]):
+                widest = (width, delimiter, number)
+    if widest is None:
         raise UnreadableError(
             f"No row among the first {_LOOK} of {path.name} names columns that Recare knows. The export needs its header row, with at "
             "least a patient number and, for a list of patients, their last names."
         )
-    return best
-
-
-def _header(path: Path, head: list[str], encoding: str, delimiter: str) -> Layout | None:
-    try:
-        rows = list(csv.reader(head, delimiter=delimiter))
-    except csv.Error:
-        return None
-    for number, row in enumerate(rows, 1):
-        cells = [cell.strip() for cell in row]
-        if len([cell for cell in cells if cell]) < 2:
-            continue
-        found = fields.recognise(cells, path.name)
-        if found:
-            return Layout(encoding, delimiter, number, tuple(cells), *found)
-    return None
+    _, delimiter, number = widest
+    return Layout(encoding, delimiter, number, tables[delimiter][number - 1], fields.PATIENTS, {}, {}, {}, ())
 
 
 def chunks(path: Path, shape: Layout, oddities: Oddities, size: int = CHUNK) -> Iterator[Chunk]:

@@ -33,7 +33,12 @@ ADVICE: Final[dict[str, str]] = {
     "duplicate_key": "The same number stands in an earlier row, which was taken.",
     "consent_conflict": "The export says yes, but this number or address has opted out. The opt-out stands until the patient opts in again.",
     "standing_conflict": "The export says active, but this patient was dismissed. Only a clinician of the practice can take that back, with a reason.",
-    "looks_partial": "The file holds far fewer rows than before, so nothing was marked as gone. Export everything if it is meant to be complete.",
+    "looks_partial": "The file holds far fewer rows than before, so nobody and nothing was marked as gone. Export everything if it is meant to be "
+    "complete; if it is meant to be a part, there is nothing to do.",
+    "no_rows": "The file has its headers and not one row, so nothing was changed and nobody was marked as gone. Look at the filters and dates of the "
+    "report in the practice system, and export again.",
+    "no_visits_ahead": "No visit in the file lies after the day it was exported, so it does not show who has one ahead. Until an export holds the "
+    "coming visits too, invitations wait. Export appointments without an end date.",
     "column_mixes_orders": "This column mixes day/month and month/day, so the dates cannot be told apart. Export dates as year-month-day.",
     "ids_lost_digits": "A spreadsheet has rounded these numbers (2.98725E+13). Export again without opening the file in a spreadsheet.",
 }
@@ -80,3 +85,32 @@ class Findings:
             if count > LISTED
         ]
         return self.listed + more
+
+
+_TITLES: Final = {
+    "missing": "A needed value is missing",
+    "birthdate_implausible": "Birthdate cannot be right",
+    "date_in_future": "Date lies in the future",
+    "phone_without_area_code": "Phone without area code",
+    "phone_unreadable": "Phone cannot be dialled",
+    "status_unknown": "Status not known",
+    "appointment_status_unknown": "Status of the visit not known",
+    "procedure_status_unknown": "Status of the procedure not known",
+    "language_unknown": "Language not known",
+    "contact_method_unknown": "Way of contact not known",
+    "cells_do_not_fit": "More cells than headers",
+    "unknown_patient": "Patient is in no file",
+    "duplicate_key": "Number used twice",
+    "consent_conflict": "A yes against an opt-out",
+    "standing_conflict": "Active, but dismissed",
+    "looks_partial": "Far fewer rows than before",
+    "no_rows": "Headers and no rows",
+    "no_visits_ahead": "No coming visits in the file",
+    "column_mixes_orders": "Day and month mixed up",
+    "ids_lost_digits": "Numbers rounded by a spreadsheet",
+}
+
+
+def title(rule: str) -> str:
+    """Return a rule in a few words."""
+    return _TITLES.get(rule) or rule.replace("_", " ").capitalize()

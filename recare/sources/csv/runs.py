@@ -16,20 +16,24 @@ if TYPE_CHECKING:
 
     from recare.practices.practice import Practice
     from recare.sources.csv.fields import Kind
-    from recare.sources.csv.importer import FilePlan, Plan
     from recare.sources.csv.merge import Written
+    from recare.sources.csv.plans import FilePlan, Plan
 
 _LOCK = 7_261_013  # namespace of this advisory lock: one import of a practice at a time
+
+
+class BusyError(RuntimeError):
+    """Another import of the same practice is running."""
 
 
 @contextlib.contextmanager
 def alone(practice_id: int) -> Iterator[None]:
     """Let one import of a practice run at a time; the lock goes with the connection, so a killed import frees it.
 
-    Raises RuntimeError when another one is running.
+    Raises BusyError when another one is running.
     """
     if not db.value("SELECT pg_try_advisory_lock(%(space)s, %(practice)s::int)", space=_LOCK, practice=practice_id):
-        raise RuntimeError("Another import of this practice is running. Wait until it has finished.")
+        raise BusyError("Another import of this practice is running. Wait until it has finished.")
     try:
         yield
     finally:
@@ -67,21 +71,19 @@ def fail(run: Run, error: BaseException) -> None:
 
 
 def succeed(run: Run, result: Plan) -> None:
-    """Close a run with what its files held. Appointments are known as of now when a file of them was among these."""
+    """Close a run, in the caller's transaction, with what its files held and as of when it tells of appointments, if it does."""
     files = [
         {
             "name": file.name, "kind": file.kind, "encoding": file.encoding, "delimiter": file.delimiter, "rows": file.rows, "good": file.good,
-            "rejected": file.rejected, "dropped": file.dropped, "mapping": file.mapping, "ignored": file.ignored, "refused": file.refused,
+            "rejected": file.rejected, "dropped": file.dropped, "mapping": file.mapping, "ignored": file.ignored, "refused": file.refused, "fingerprint": file.fingerprint,
         }
         for file in result.files
     ]  # fmt: skip
-    fresh = any(file.kind == "appointments" and not file.refused for file in result.files)
-    with db.scope(run.practice.id):
-        db.run(
-            "UPDATE sync_run SET state = 'done', files = %(files)s, finished_at = %(now)s, "
-            "appointments_as_of = CASE WHEN %(fresh)s THEN %(now)s::timestamptz END WHERE practice_id = %(practice)s AND id = %(run)s",
-            files=db.json(files), fresh=fresh, **_bind(run),
-        )  # fmt: skip
+    db.run(
+        "UPDATE sync_run SET state = 'done', files = %(files)s, finished_at = %(now)s, appointments_as_of = %(as_of)s "
+        "WHERE practice_id = %(practice)s AND id = %(run)s",
+        files=db.json(files), as_of=result.as_of, **_bind(run),
+    )  # fmt: skip
 
 
 def _bind(run: Run) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def open_tables() -> None:
 
 def close_tables() -> None:
     """Drop the temporary tables."""
-    tables = ["staged_reject", "staged_contact", *(name(kind) for kind in fields.KINDS)]
+    tables = ["staged_reject", "staged_contact", "staged_survivor", *(name(kind) for kind in fields.KINDS)]
     db.run(f"DROP TABLE IF EXISTS {', '.join(f'pg_temp.{table}' for table in tables)}")
 
 
@@ -87,7 +87,7 @@ class Stager:
         for place, column in survey.columns.items():
             if column.rejected:
                 field = layout.mapping[place]
-                self.findings.add(None, layout.headers[place], field.kind, column.rejected, "warning")
+                self.findings.add(None, layout.labels[place], field.kind, column.rejected, "warning")
 
     @property
     def columns(self) -> list[str]:
@@ -147,7 +147,7 @@ class Stager:
     def _note_doubts(self, place: int, memory: Memory, chunk: Chunk) -> set[int]:
         """List the doubtful cells of a column; return the rows that cannot be taken without them."""
         refused = set()
-        field, header = self.layout.mapping[place], self.layout.headers[place]
+        field, header = self.layout.mapping[place], self.layout.labels[place]
         for index, cell in enumerate(chunk.columns[place]):
             if (doubt := memory.doubts.get(cell)) is None:
                 continue

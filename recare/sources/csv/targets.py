@@ -34,9 +34,13 @@ def _texts(names: str) -> tuple[Column, ...]:
 
 
 _REFERENCE: Final = "LEFT JOIN {table} {alias} ON {alias}.practice_id = %(practice)s AND {alias}.source = %(source)s AND {alias}.source_key = s.{key}"
-_PATIENT_OF: Final = (
+PATIENT_OF: Final = (
     "JOIN patient p ON p.practice_id = %(practice)s AND p.source = %(source)s AND p.source_key = s.patient"
 )
+SURVIVOR_OF: Final = "LEFT JOIN staged_survivor m ON m.id = p.id"
+SURVIVOR: Final = "coalesce(m.root, p.id)"
+JOINED: Final = frozenset({"appointments", "procedures"})
+"""Kinds of rows that count for the chart which stays when charts are merged. Recalls and plans are that chart's own."""
 
 
 def _reference(table: str, alias: str, key: str) -> str:
@@ -64,6 +68,11 @@ _PREFERRED: Final = "coalesce(substring(w FROM '^(sms|email|call|letter)\\M'), '
 _CHANGED: Final = "t.pms_wishes IS DISTINCT FROM s.pms_wishes"
 
 
+def _own(column: str, value: str) -> str:
+    """Return the expression that leaves a column alone once the patient has chosen it themselves."""
+    return f"CASE WHEN '{column}' = ANY(t.own_choices) THEN t.{column} ELSE {value} END"
+
+
 def _status(stated: frozenset[str]) -> str:
     """Return the expression for a patient's status; death by status, flag or date is death (pms-data trap 16)."""
     base = "coalesce(s.status, 'unknown')" if "status" in stated else "'active'"
@@ -77,7 +86,8 @@ def patient(stated: frozenset[str]) -> tuple[Column, ...]:
     return (
         *(_c(name, f"coalesce(s.{name}, '')", f"{name} full_name") for name in ("first_name", "middle_name", "last_name", "preferred_name")),
         *_same("birthdate balance_cents first_visit_on deceased_on"),
-        *_texts("sex language street city state zip billing_class"),
+        *_texts("sex street city state zip billing_class"),
+        _c("language", "coalesce(s.language, '')", "language", _own("language", "s.language")),
         _c("status", _status(stated), "status active deceased deceased_on" if stated & {"status", "active"} else "deceased deceased_on"),
         _c("pms_status", "coalesce(s.pms_status, '')", "status"),
         _c("do_not_contact", "coalesce(s.no_contact = 'yes' OR s.contact_method = 'nobody', false)", "no_contact contact_method",
@@ -94,7 +104,8 @@ def patient(stated: frozenset[str]) -> tuple[Column, ...]:
         _c("hold", _HOLD, _WISH_FIELDS, f"CASE WHEN t.hold = '' AND {_CHANGED} THEN s.hold ELSE t.hold END"),
         _c("hold_since", f"CASE WHEN {_HOLD} <> '' THEN %(now)s::timestamptz END", _WISH_FIELDS,
            f"CASE WHEN t.hold = '' AND {_CHANGED} THEN s.hold_since ELSE t.hold_since END"),
-        _c("preferred_channel", _PREFERRED, _WISH_FIELDS, f"CASE WHEN {_CHANGED} THEN s.preferred_channel ELSE t.preferred_channel END"),
+        _c("preferred_channel", _PREFERRED, _WISH_FIELDS,
+           _own("preferred_channel", f"CASE WHEN {_CHANGED} THEN s.preferred_channel ELSE t.preferred_channel END")),
         _c("absent_since", "NULL::timestamptz"),
     )  # fmt: skip
 
@@ -107,9 +118,17 @@ def appointment(stated: frozenset[str]) -> tuple[Column, ...]:
     codes = [f"s.{name}" for name in sorted(stated) if name.startswith("code")]
     listed = f"array_remove(ARRAY[{', '.join(codes)}]::text[], NULL)"
     hygienic = " OR ".join(f"coalesce(left({code}, 5) IN {HYGIENE_CODES}, false)" for code in codes) or "false"
+    told = " ".join(
+        f"WHEN s.status = 'broken' AND {' OR '.join(f'{one} LIKE {like!r}' for one in codes)} THEN '{status}'"
+        for like, status in (("D9986%%", "missed"), ("D9987%%", "cancelled"))
+        if codes
+    )
+    status = "coalesce(s.status, 'scheduled')"
     return (
-        _c("patient_id", "p.id"),
-        _c("status", "coalesce(s.status, 'scheduled')"),
+        _c("patient_id", SURVIVOR),
+        # What the completed codes of the day once told about a broken visit stays while it is the same visit.
+        _c("status", f"CASE {told} ELSE {status} END" if told else status, kept="CASE WHEN s.status = 'broken' AND t.status IN "
+           "('missed', 'cancelled') AND t.starts_at IS NOT DISTINCT FROM s.starts_at THEN t.status ELSE s.status END"),
         # Rows that hold no chair may carry a date in the source; it is nobody's visit (pms-data trap 19).
         _c("starts_at", f"CASE WHEN s.status IN {_UNTIMED} THEN NULL ELSE coalesce(s.starts, s.on_day + coalesce(s.at_time, '00:00'::time)) "
            "AT TIME ZONE %(tz)s END"),
@@ -126,7 +145,7 @@ def appointment(stated: frozenset[str]) -> tuple[Column, ...]:
 
 COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
     "procedures": (
-        _c("patient_id", "p.id"),
+        _c("patient_id", SURVIVOR),
         _c("code", "s.code"),
         _c("status", "coalesce(s.status, 'completed')"),
         _c("done_on", "s.done_on"),
@@ -168,15 +187,16 @@ JOINS: Final[dict[str, tuple[str, ...]]] = {
         f"CROSS JOIN LATERAL (SELECT {_WISHES} AS w) AS wishes",
     ),
     "appointments": (
-        _PATIENT_OF,
+        PATIENT_OF,
+        SURVIVOR_OF,
         _reference("operatory", "o", "operatory"),
         _reference("provider", "v", "provider"),
         _reference("provider", "h", "hygienist"),
     ),
-    "procedures": (_PATIENT_OF, _reference("provider", "v", "provider")),
-    "recalls": (_PATIENT_OF,),
-    "treatment plans": (_PATIENT_OF,),
-    "coverage": (_PATIENT_OF,),
+    "procedures": (PATIENT_OF, SURVIVOR_OF, _reference("provider", "v", "provider")),
+    "recalls": (PATIENT_OF,),
+    "treatment plans": (PATIENT_OF,),
+    "coverage": (PATIENT_OF,),
 }
 
 
