@@ -96,6 +96,44 @@ def migrate() -> None:
         database.migrate(urls)
 
 
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--ask-phrase", is_flag=True, help="Ask for a pass phrase that opens the file too (else RECARE_BACKUP_PHRASE)."
+)
+def backup(file: Path, ask_phrase: bool) -> None:  # noqa: FBT001
+    """Write the whole database into FILE, encrypted; in a folder, under the name of the hour. Nothing has to stop for it."""
+    from recare.run import backup_command
+
+    phrase = click.prompt("Pass phrase", hide_input=True, confirmation_prompt=True) if ask_phrase else ""
+    with _database() as urls:
+        for line in backup_command.backed_up(urls, file, phrase, datetime.now(UTC)):
+            click.echo(line)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Replace what this installation holds; its newer opt-outs stay.")
+@click.option("--check", is_flag=True, help="Read the file to its end and say what it holds; change nothing.")
+@click.option(
+    "--key", type=click.Path(path_type=Path), help="A copy of secret.key of the installation that made the file."
+)
+@click.option("--ask-phrase", is_flag=True, help="Ask for the pass phrase (else RECARE_BACKUP_PHRASE).")
+def restore(file: Path, replace: bool, check: bool, key: Path | None, ask_phrase: bool) -> None:  # noqa: FBT001
+    """Bring the database of FILE back: all of it or nothing. Sending stays stopped until 'recare go-on'."""
+    from recare.run import backup_command
+
+    phrase = click.prompt("Pass phrase", hide_input=True) if ask_phrase else ""
+    keys = backup_command.keys(key, phrase)
+    lines = (
+        backup_command.looked_at(file, keys)
+        if check
+        else backup_command.restored(file, keys, datetime.now(UTC), replace=replace)
+    )
+    for line in lines:
+        click.echo(line)
+
+
 @cli.command("import")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @practice_option
@@ -217,18 +255,24 @@ def audit() -> None:
 
 @audit.command("verify")
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def audit_verify(file: Path | None) -> None:
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A backup or an evidence pack that notes where the chains stood.",
+)
+def audit_verify(file: Path | None, against: Path | None) -> None:
     """Check every chain of the audit trail and the consent ledger; with FILE, an evidence pack, without any database.
 
-    Exit code 1 names the first broken entry.
+    With --against, every chain must still pass through what that file has noted. Exit code 1 names the first broken entry.
     """
     if file is not None:
         _verify_pack(file)
         return
-    with _database():
-        from recare.run.verify import verify_all
+    from recare.run import verify
 
-        problems = verify_all()
+    noted = verify.noted_in(against) if against else ()
+    with _database():
+        problems = verify.verify_all(noted)
     if problems:
         raise CannotStartError(" ".join(problems))
     click.echo("The audit trail and the consent ledger are whole.")

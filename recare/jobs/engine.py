@@ -15,6 +15,7 @@ from recare.base import db
 from recare.bookings import book, chart
 from recare.calls import worklist
 from recare.campaigns import advance, stop
+from recare.consent import stops_file
 from recare.inbox import apply
 from recare.messages import reconcile, render, send, settle, templates, tidy
 from recare.reports import outcomes
@@ -43,6 +44,7 @@ STAGES: Final = (
     Stage("library", templates.install_batch, every=HOUR),
     Stage("replies", apply.apply_batch),
     Stage("unread replies", apply.expire_reviews_batch),
+    Stage("opt-outs on file", stops_file.write_batch),
     Stage("holds", book.expire_batch),
     Stage("bookings", chart.match_batch, every=HOUR),
     Stage("leavers", stop.leavers_batch, again=False),

@@ -96,7 +96,7 @@ def run(options: Options) -> None:
     Raises CannotStartError or PostgresError, each with one sentence, when it cannot start.
     """
     database.ensure_home(options.home)
-    with _only_supervisor(options.home), _stopped_by_signals():
+    with only_supervisor(options.home), _stopped_by_signals():
         swept = sweep(options.home)
         if swept:
             options.say("Recare was not stopped properly last time; what was left of it has been ended.")
@@ -212,7 +212,7 @@ def _answers(options: Options) -> bool:
 
 
 @contextlib.contextmanager
-def _only_supervisor(home: Path) -> Iterator[None]:
+def only_supervisor(home: Path) -> Iterator[None]:
     """Hold the home for one supervisor; the kernel lets go of the lock however we end."""
     folder = home / "run"
     folder.mkdir(mode=0o700, exist_ok=True)
