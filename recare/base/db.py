@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _SETTING = "recare.practices"
+_STREAMED = 1000  # rows a round trip
 _JSONB = 3802  # type number of jsonb in every PostgreSQL
 
 
@@ -77,6 +78,17 @@ def _fetched(cursor: Any) -> list[tuple[Any, ...]]:
     return [
         tuple(_json.loads(v) if i in jsonb and isinstance(v, str) else v for i, v in enumerate(row)) for row in found
     ]
+
+
+def stream(sql: str, **params: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a query one by one, by a cursor on the server: a list of any length in constant memory.
+
+    jsonb columns come as text. Must be read to its end inside the scope it was begun in.
+    """
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(sql, params or None)
+        while found := cursor.fetchmany(_STREAMED):
+            yield from found
 
 
 def values(sql: str, **params: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -49,8 +49,8 @@ class StaffRequest(HttpRequest):
     memberships: list[Membership]
 
 
-StaffView = Callable[Concatenate[StaffRequest, P], HttpResponse]
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+StaffView = Callable[Concatenate[StaffRequest, P], HttpResponseBase]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 def staff(*roles: str) -> Callable[[StaffView[P]], View[P]]:
@@ -59,7 +59,7 @@ def staff(*roles: str) -> Callable[[StaffView[P]], View[P]]:
 
     def decorate(view: StaffView[P]) -> View[P]:
         @wraps(view)
-        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _to_sign_in(request)
             found = memberships(request.user.pk)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from recare.base import db
+from recare.base.spreadsheet import harmless
 from recare.practices.practice import named
 from recare.reports.report import Report, build, points
 
@@ -74,10 +75,5 @@ def as_csv(report: Report) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["figure", "value"])
-    writer.writerows((name, _harmless(str(value))) for name, value in lines(report))
+    writer.writerows((name, harmless(str(value))) for name, value in lines(report))
     return out.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    numeric = cell.lstrip("+-").replace(".", "", 1).isdigit()
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t"} and not numeric else cell

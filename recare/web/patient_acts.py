@@ -7,7 +7,7 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING, Final
 
 from django.contrib import messages as toasts
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
@@ -35,10 +35,10 @@ _STOPS: Final = {
 _CHANNEL_OF: Final[dict[str, tuple[Channel, ...]]] = {"phone": revoke.NUMBER, "email": ("email",)}
 
 
-def _act(*roles: str) -> Callable[[Act], Callable[..., HttpResponse]]:
+def _act(*roles: str) -> Callable[[Act], Callable[..., HttpResponseBase]]:
     """Take a POST from these roles about a patient of this practice."""
 
-    def decorate(act: Act) -> Callable[..., HttpResponse]:
+    def decorate(act: Act) -> Callable[..., HttpResponseBase]:
         @require_POST
         @staff(*roles)
         def view(request: StaffRequest, patient_id: int) -> HttpResponse:

@@ -192,6 +192,15 @@ def _line(data: dict[str, Any]) -> Line:
     return Line(**{name: value for name, value in data.items() if name != "place"} | days)
 
 
+def in_order(asked: Question, order: Order, columns: str) -> tuple[str, dict[str, Any]]:
+    """Return the statement that reads the whole of a list in its order, and its values. ``columns`` are of ``f`` (facts), ``p`` (the chart), ``band``."""
+    where, params = where_of(asked)
+    key = _key(asked, order, "")
+    band, _ = asked.bands.sql(asked.today)
+    shown = columns.format(band=band)
+    return f"SELECT {shown} FROM {asked.source.sql} f{_CHART} WHERE {where} {key.by}", params | key.params
+
+
 def counted(asked: Question) -> Count:
     """Count everybody a question finds, in one statement."""
     where, params = where_of(asked)

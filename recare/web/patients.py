@@ -81,6 +81,7 @@ def _figures(count: Count) -> list[tuple[str, str]]:
 def _context(asked: Filters, bands: Bands, shown: list[Line], *, more: bool) -> dict[str, Any]:
     return {
         "asked": asked, "bands": bands, "lines": [(line, bands.title_of(line.band), badge(line)) for line in shown],
+        "export_address": asked.address(cursor=""),
         "older": f"?{asked.address(cursor=shown[-1].cursor)}" if more else "",
         "newer": f"?{asked.address(cursor='')}" if asked.cursor else "",
         "band_choices": [("", "any"), *((name, bands.title_of(name)) for name in bands.names)],

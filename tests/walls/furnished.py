@@ -19,8 +19,8 @@ from recare.jobs import engine
 from recare.messages import links, templates
 from recare.messages.deliveries import DeliveryEvent, record_delivery
 from recare.patients import changes, households, tasks
+from recare.practices import exports, setup, staff
 from recare.practices import practice as practices
-from recare.practices import setup, staff
 from recare.rehearsal import progress
 from recare.segments import facts, listing, segment
 from recare.sources import uploads
@@ -209,6 +209,10 @@ def _rest(practice: Practice, patients: list[int], mark: str) -> None:
     notice = {"notice_on": date(2027, 2, 1), "ends_on": date(2027, 3, 3), "recorded_by": mark, "recorded_at": NOW}
     insert("dismissal", patient_id=patients[-1], letter_ref=mark, **notice, **here)
     changes.mark(practice.id, [patients[0]])
+    asked = exports.Asked(
+        "evidence", {"patient": patients[0], "format": "json"}, f"Evidence for {mark}", 501, "legal", f"{mark} asks"
+    )
+    exports.ask(practice, asked, exports.Who(f"auditor@{mark.lower()}.example.com", "auditor"), NOW)
     progress.begin(practice.id, 7, NOW)
     listing._rebuild(practice, NOW.astimezone(practice.zone).date())
     outcome_of = db.value("SELECT min(id) FROM enrolment WHERE practice_id = %(p)s", p=practice.id)
@@ -220,7 +224,7 @@ _NAMES: Final = {
     "patient_id": "SELECT id FROM patient", "booking_id": "SELECT id FROM booking", "campaign_id": "SELECT id FROM campaign",
     "message_id": "SELECT id FROM message WHERE channel = 'email'", "sender_id": "SELECT id FROM sender", "point_id": "SELECT id FROM contact_point",
     "delivery_id": "SELECT id FROM sandbox_delivery WHERE channel = 'email'", "task_id": "SELECT id FROM task", "call_id": "SELECT id FROM call",
-    "version_id": "SELECT id FROM template_version", "membership_id": "SELECT id FROM membership",
+    "version_id": "SELECT id FROM template_version", "membership_id": "SELECT id FROM membership", "export_id": "SELECT id FROM export_request",
 }  # fmt: skip
 
 
