@@ -103,9 +103,12 @@ CAMPAIGN = (
     SELECT PRACTICE, e.id * 2 + k, e.id, e.patient_id, k, 0, CASE WHEN k = 1 AND e.id % 5 = 0 THEN 'call' ELSE 'sms' END, 'send',
         e.assigned_at + k * interval '9 days', e.patient_id * 2, 1
     FROM enrolment e, generate_series(0, 1) k WHERE e.practice_id = PRACTICE AND e.arm = 'treated'""",
-    """INSERT INTO message (practice_id, touch_id, enrolment_id, campaign_id, patient_id, contact_point_id, channel, message_class, body_text, state,
-        not_before, not_after, created_at, sent_at, settled_at, delivered_at, replied_at, cost_micros)
-    SELECT PRACTICE, t.id, t.enrolment_id, 1, t.patient_id, t.contact_point_id, 'sms', 'R', 'Hi', 'sent', t.decided_at, t.decided_at, t.decided_at,
+    """INSERT INTO consent_event (practice_id, id, seq, prev_hash, hash, recorded_at, effective_at, contact_point_id, channel, address_hash, type,
+        level, method) SELECT PRACTICE, t.point, t.point, '', '', NOW, NOW - interval '2 years', t.point, 'sms', '', 'granted', 2, 'paper'
+    FROM (SELECT DISTINCT contact_point_id AS point FROM touch WHERE practice_id = PRACTICE AND channel = 'sms') t""",
+    """INSERT INTO message (practice_id, touch_id, enrolment_id, campaign_id, patient_id, contact_point_id, consent_event_id, channel, message_class,
+        body_text, state, not_before, not_after, created_at, sent_at, settled_at, delivered_at, replied_at, cost_micros)
+    SELECT PRACTICE, t.id, t.enrolment_id, 1, t.patient_id, t.contact_point_id, t.contact_point_id, 'sms', 'R', 'Hi', 'sent', t.decided_at, t.decided_at, t.decided_at,
         t.decided_at, t.decided_at, t.decided_at, CASE WHEN t.id % 9 = 0 THEN t.decided_at END, 8000
     FROM touch t WHERE t.practice_id = PRACTICE AND t.channel = 'sms'""",
     """INSERT INTO call (practice_id, touch_id, enrolment_id, campaign_id, patient_id, contact_point_id, priority, due_at, not_after, state, created_at)

@@ -47,6 +47,9 @@ INSERT INTO contact_point (practice_id, kind, address, address_hash, sms_level, 
 INSERT INTO patient_contact (practice_id, patient_id, contact_point_id, label, source)
     SELECT P, a.id, c.id, LABEL, 'bench' FROM patient a JOIN contact_point c
     ON c.practice_id = a.practice_id AND c.address_hash = decode(md5(P || KIND || a.source_key), 'hex') WHERE a.practice_id = P;
+INSERT INTO consent_event (practice_id, seq, prev_hash, hash, recorded_at, effective_at, contact_point_id, channel, address_hash, type, level, method)
+    SELECT P, row_number() OVER (ORDER BY id), '', '', NOW, NOW - interval '1 year', id, CHANNEL, address_hash, 'granted', 2, 'paper'
+    FROM contact_point WHERE practice_id = P;
 INSERT INTO campaign (practice_id, name, playbook, state, created_at) VALUES (P, 'b', '', 'running', NOW);
 INSERT INTO campaign_version (practice_id, campaign_id, number, spec, spec_sha256, salt, published_at, published_by)
     SELECT P, id, 1, '{"playbook": {"remuneration": "none"}}', '', 's', NOW, 'b' FROM campaign WHERE practice_id = P;

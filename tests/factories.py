@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from recare.base import db
-from recare.consent import points
+from recare.consent import ledger, points
+from recare.consent.event import NewEvent
 from recare.practices import practice as practices
 
 _numbers = itertools.count(1)
@@ -15,9 +16,20 @@ _TODAY = datetime(2027, 1, 12, 17, 0, tzinfo=UTC)
 
 
 def insert(table: str, **columns: Any) -> int:
-    """Insert one row and return its id."""
+    """Insert one row and return its id. A message that went out for a campaign rests on a consent, which is made when none is named (I1)."""
+    if table == "message" and columns.get("touch_id") and columns.get("state") in {"sending", "sent", "unknown"}:
+        columns = {"consent_event_id": _consent(columns)} | columns
     names, places = ", ".join(columns), ", ".join(f"%({name})s" for name in columns)
     return int(db.value(f"INSERT INTO {table} ({names}) VALUES ({places}) RETURNING id", **columns))
+
+
+def _consent(message: dict[str, Any]) -> int:
+    point, channel = message["contact_point_id"], message["channel"]
+    found = db.value(
+        "SELECT id FROM consent_event WHERE practice_id = %(p)s AND contact_point_id = %(c)s AND type = 'granted' AND channel = %(channel)s",
+        p=message["practice_id"], c=point, channel=channel,
+    )  # fmt: skip
+    return int(found) if found else agree(message["practice_id"], point, **{channel: 2})[0]
 
 
 def fictional_phone() -> str:
@@ -51,6 +63,19 @@ def make_point(practice_id: int, patient_id: int | None, address: str = "", labe
             label="email" if kind == "email" else label, source="test",
         )  # fmt: skip
     return point
+
+
+def agree(practice_id: int, point_id: int, **levels: int) -> list[int]:
+    """Have the ledger say what a contact point's levels say: ``sms=2, email=2``; long ago, and on paper."""
+    given = datetime(2024, 1, 2, 12, tzinfo=UTC)
+    events: list[NewEvent] = [
+        NewEvent(
+            point_id, channel, "granted", "paper", level, given, seller_named=True, signature="Ada Example",  # type: ignore[arg-type]
+            not_condition_of_purchase=True, evidence_ref="scan:1",
+        )
+        for channel, level in levels.items() if level
+    ]  # fmt: skip
+    return ledger.append(practice_id, events, given)
 
 
 def make_visit(practice_id: int, patient_id: int, days: int, status: str = "completed", **more: Any) -> int:

@@ -6,7 +6,7 @@ What the database does not know stays unknown here; a gate that needs it says no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -108,8 +108,7 @@ class Reader:
         return found
 
     def _point(self, row: PointRow, patient: PatientRow, channel: str) -> Point:
-        grants = self.material.grants
-        grant = grants.get((row.id, channel)) or grants.get((row.id, "all"))
+        grant = self.material.grants.get((row.id, channel))
         legal_name = self.material.practice.legal_name
         own = patient.id in row.holders
         return Point(
@@ -177,6 +176,18 @@ class Reader:
             email_touches=number if is_email else (),
             campaign_touches=times(self.material.by_patient.get(ask.patient_id, ())),
         )
+
+
+def scrub(point: Point) -> dict[str, Any]:
+    """Return what the lists said of a number when it was asked, as it is kept with a contact: the keys of ``scrub_of`` in schema.sql."""
+    return {
+        "dnc_listed": point.dnc_listed, "dnc_checked_on": _iso(point.dnc_checked_on), "reassigned": point.reassigned,
+        "reassigned_checked_on": _iso(point.reassigned_checked_on), "last_confirmed_on": _iso(point.last_confirmed_on),
+    }  # fmt: skip
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def practice_facts(row: PracticeRow) -> PracticeFacts:

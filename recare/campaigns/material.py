@@ -123,7 +123,7 @@ class PointRow:
 
 @dataclass(frozen=True, slots=True)
 class GrantRow:
-    """The newest grant for one channel of one contact point: what a consent rests on."""
+    """The grant that a channel's consent at one contact point rests on."""
 
     contact_point_id: int
     channel: str
@@ -319,12 +319,21 @@ LEFT JOIN (
 WHERE c.practice_id = %(practice)s AND c.id = ANY(%(points)s::bigint[])
 """
 
+# What a consent of today rests on, by the rules of the fold (consent/fold.py): the newest grant of the highest level that no later no of the
+# person, and no change of the number's owner, has ended. A grant for everything stands for each channel.
 _GRANTS = """
-SELECT DISTINCT ON (contact_point_id, channel) contact_point_id, channel, id, level, method, relationship, person_id, seller_named,
-       practice_legal_name, effective_at
-FROM consent_event
-WHERE practice_id = %(practice)s AND contact_point_id = ANY(%(points)s::bigint[]) AND type IN ('granted', 'confirmed')
-ORDER BY contact_point_id, channel, level DESC, seq DESC
+SELECT DISTINCT ON (g.contact_point_id, way.channel) g.contact_point_id, way.channel, g.id, g.level, g.method, g.relationship, g.person_id,
+       g.seller_named, g.practice_legal_name, g.effective_at
+FROM consent_event g CROSS JOIN (VALUES ('sms'), ('email'), ('call')) AS way (channel)
+WHERE g.practice_id = %(practice)s AND g.contact_point_id = ANY(%(points)s::bigint[]) AND g.type IN ('granted', 'confirmed')
+  AND g.channel IN (way.channel, 'all') AND NOT EXISTS (
+    SELECT FROM consent_event s WHERE s.practice_id = %(practice)s AND s.contact_point_id = g.contact_point_id
+      AND (s.type = 'corrected' AND s.supersedes_id = g.id
+        OR s.channel IN (way.channel, 'all') AND s.effective_at >= g.effective_at
+           AND s.type IN ('revoked', 'restricted', 'complaint', 'expired', 'number_changed', 'wrong_number', 'reassigned')
+           AND NOT EXISTS (SELECT FROM consent_event c WHERE c.practice_id = %(practice)s AND c.contact_point_id = g.contact_point_id
+                           AND c.type = 'corrected' AND c.supersedes_id = s.id)))
+ORDER BY g.contact_point_id, way.channel, g.level DESC, g.effective_at DESC, g.seq DESC
 """
 
 # What has gone out to a number or may still: all patients, all campaigns, calls logged by hand (FRQ-01). A message that was withheld,

@@ -122,6 +122,7 @@ CREATE TABLE touch (
     offer text NOT NULL DEFAULT '',
     shared_with bigint[] NOT NULL DEFAULT '{}',   -- enrolments of the same household that this one message stands for
     shares_touch_id bigint,                -- the other way round: a touch of the household that stood for this patient too
+    scrub jsonb,                           -- what the lists said of the number when this was decided; null: no number
     PRIMARY KEY (practice_id, id),
     UNIQUE (practice_id, enrolment_id, step, attempt),
     FOREIGN KEY (practice_id, enrolment_id) REFERENCES enrolment (practice_id, id),
@@ -131,6 +132,20 @@ CREATE TABLE touch (
 CREATE INDEX touch_patient ON touch (practice_id, patient_id, decided_at);
 CREATE INDEX touch_point ON touch (practice_id, contact_point_id, decided_at) WHERE verdict = 'send';
 SELECT guard_by_practice('touch');
+
+-- What the do-not-call and reassigned-numbers lists say of a number, by version (DNC-01, RND-01): kept with each contact as it was then.
+CREATE FUNCTION scrub_of(practice bigint, point bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object('dnc_listed', dnc_listed, 'dnc_checked_on', dnc_checked_on, 'reassigned', reassigned,
+                              'reassigned_checked_on', reassigned_checked_on, 'last_confirmed_on', last_confirmed_on)
+    FROM contact_point WHERE practice_id = practice AND id = point
+$$;
+CREATE FUNCTION keep_scrub() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.scrub := scrub_of(NEW.practice_id, NEW.contact_point_id);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER keep_scrub BEFORE INSERT ON touch FOR EACH ROW
+    WHEN (NEW.verdict = 'send' AND NEW.channel IN ('sms', 'call') AND NEW.scrub IS NULL) EXECUTE FUNCTION keep_scrub();
 
 -- What a practice offers to come back, with its terms (OFR-01 to OFR-05). Money in cents.
 CREATE TABLE offer (

@@ -133,7 +133,7 @@ def standing(practice_id: int, patient_id: int, now: datetime) -> list[str]:
         level = getattr(point, f"{channel}_level")
         out = getattr(point, f"{channel}_out_at")
         said = f"asked us to stop on {_when(out, zone)}" if out else f"consent level C{level}"
-        grant = material.grants.get((point.id, channel)) or material.grants.get((point.id, "all"))
+        grant = material.grants.get((point.id, channel))
         proof = f" (event {grant.id}, {grant.method.replace('_', ' ')})" if grant and not out else ""
         lines.append(
             f"{CHANNELS[channel].capitalize()} to …{point.address[-4:] if kind == 'phone' else _masked(point.address)}: {said}{proof}."

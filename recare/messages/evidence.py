@@ -42,13 +42,24 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Scrub:
-    """What the lists said of the number: national do-not-call, and reassigned numbers."""
+    """What the lists said of the number when the gates asked, not what they say today: national do-not-call, and reassigned numbers.
 
-    dnc_listed: bool | None
-    dnc_checked_on: date | None
-    reassigned: str
-    reassigned_checked_on: date | None
-    last_confirmed_on: date | None
+    All None, and ``reassigned`` empty, for an e-mail.
+    """
+
+    dnc_listed: bool | None = None
+    dnc_checked_on: date | None = None
+    reassigned: str = ""
+    reassigned_checked_on: date | None = None
+    last_confirmed_on: date | None = None
+
+
+def scrub_of(kept: dict[str, Any] | None) -> Scrub:
+    """Return the snapshot a decision or a claim has kept."""
+    if not kept:
+        return Scrub()
+    days = {name: date.fromisoformat(kept[name]) if kept.get(name) else None for name in ("dnc_checked_on", "reassigned_checked_on", "last_confirmed_on")}  # fmt: skip
+    return Scrub(dnc_listed=kept.get("dnc_listed"), reassigned=str(kept.get("reassigned") or ""), **days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,9 @@ class Proof:
     local_time: str
     consent: Consent | None
     scrub: Scrub
+    """At the claim."""
+    scrub_decided: Scrub
+    """At planning."""
     packs: tuple[str, ...]
     rules: tuple[str, ...]
     reasons: tuple[dict[str, Any], ...]
@@ -100,36 +114,33 @@ def proof(practice_id: int, message_id: int) -> Proof:
         "WHERE practice_id = %(practice)s AND id = %(event)s",
         practice=practice_id, event=message.consent_event_id,
     )  # fmt: skip
-    scrub = db.one(
-        Scrub,
-        "SELECT p.dnc_listed, p.dnc_checked_on, p.reassigned, p.reassigned_checked_on, p.last_confirmed_on FROM message m "
-        "JOIN contact_point p ON p.practice_id = m.practice_id AND p.id = m.contact_point_id "
-        "WHERE m.practice_id = %(practice)s AND m.id = %(message)s",
-        practice=practice_id, message=message_id,
-    )  # fmt: skip
-    if scrub is None:
-        raise LookupError(f"Message {message_id} has no address.")
     reasons = (*message.touch_reasons, *message.reasons)
     local = message.sent_at.astimezone(practices.get(practice_id).zone)
     return Proof(
-        message, message.sent_at, f"{local:%Y-%m-%d %H:%M %Z}", consent, scrub, tuple(pages_why.packs(reasons)),
-        tuple(pages_why.rules(reasons)), reasons,
+        message, message.sent_at, f"{local:%Y-%m-%d %H:%M %Z}", consent, scrub_of(message.scrub), scrub_of(message.touch_scrub),
+        tuple(pages_why.packs(reasons)), tuple(pages_why.rules(reasons)), reasons,
     )  # fmt: skip
+
+
+def lists(scrub: Scrub) -> str:
+    """Say what the lists said of a number."""
+    national = "never checked" if scrub.dnc_checked_on is None else f"{'listed' if scrub.dnc_listed else 'not listed'} on {scrub.dnc_checked_on}"  # fmt: skip
+    answers = {"": "not asked", "no": "the same", "yes": "another", "no_data": "no data"}
+    owner = answers[scrub.reassigned] + (f" on {scrub.reassigned_checked_on}" if scrub.reassigned_checked_on else "")
+    return f"national do-not-call list {national}; owner of the number {owner}; number last confirmed {scrub.last_confirmed_on or 'never'}."
 
 
 def in_lines(found: Proof) -> list[str]:
     """Return a proof as lines to print."""
-    message, consent, scrub = found.message, found.consent, found.scrub
-    checked = "never checked" if scrub.dnc_checked_on is None else f"{'listed' if scrub.dnc_listed else 'not listed'} on {scrub.dnc_checked_on}"  # fmt: skip
+    message, consent = found.message, found.consent
     lines = [
         f"Message {message.id}, {message.channel}, class {message.message_class}, handed over {found.local_time} ({found.sent_at.astimezone(UTC):%H:%M} UTC).",
         f"Campaign '{message.campaign}', version {message.version}, step {message.step}; template {message.template_slug or '-'}.",
-        f"National do-not-call list: {checked}. New owner of the number: {scrub.reassigned or 'not asked'}.",
-        f"Number last confirmed: {scrub.last_confirmed_on or 'never'}.",
+        *([f"When it was decided: {lists(found.scrub_decided)}", f"When it left: {lists(found.scrub)}"] if message.channel == "sms" else []),
         f"Rule packs read: {', '.join(found.packs) or 'none'}. Rules: {', '.join(found.rules)}.",
     ]  # fmt: skip
     if consent is None:
-        return [*lines, "Rests on no consent event: " + ("it answers the person's own words." if message.answers_event_id else "the level on file allowed it.")]  # fmt: skip
+        return [*lines, "Rests on no consent event: " + ("it answers the person's own words." if message.answers_event_id else "the address stands in the chart, and this kind of message needs no more.")]  # fmt: skip
     return [
         *lines,
         f"Rests on consent event {consent.event_id} (number {consent.seq} of the chain, {consent.hash.hex()}): {consent.type}, level C{consent.level}, {consent.method}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from recare.base import db
@@ -16,25 +17,47 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from recare.compliance.context import Channel, MessageClass
+    from recare.compliance.context import Channel, Context, MessageClass
     from recare.messages.outbox import Ruling, Waiting
 
 _NOBODY = Decision(
     "deny", None, (Reason("CONSENT_UNKNOWN", "ENG-01", "deny", detail="nobody is known at this address"),)
 )
+_UNFOUNDED = Decision("deny", None, (Reason("CONSENT_UNKNOWN", "ENG-01", "deny", detail="no event in the ledger"),))
 
 
-def ask(practice_id: int, messages: Sequence[Waiting], now: datetime) -> list[Decision]:
-    """Return one decision for each message, in order, by a fixed number of queries. Call it while their contact points are locked."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the gates answer about one message, and what they read that its row keeps: the consent, and what the lists said of the number."""
+
+    decision: Decision
+    consent_event_id: int | None = None
+    scrub: dict[str, Any] | None = None
+
+
+def ask(practice_id: int, messages: Sequence[Waiting], now: datetime) -> list[Asked]:
+    """Return one answer for each message, in order, by a fixed number of queries. Call it while their contact points are locked."""
     known = [waiting for waiting in messages if waiting.message.patient_id is not None]
     if not known:
-        return [_NOBODY for _ in messages]
+        return [Asked(_NOBODY) for _ in messages]
     paid_by = _remuneration(practice_id, {waiting.enrolment.version_id for waiting in known if waiting.enrolment})
     asks = [_ask(waiting, paid_by) for waiting in known]
     packs = load_packs()
-    answers = [decide(context, packs, now) for context in contexts.load(practice_id, asks, now)]
-    decided = iter(_with_clearances(practice_id, known, answers))
-    return [_NOBODY if waiting.message.patient_id is None else next(decided) for waiting in messages]
+    found = contexts.load(practice_id, asks, now)
+    answers = _with_clearances(practice_id, known, [decide(context, packs, now) for context in found])
+    asked = iter([_asked(*pair) for pair in zip(answers, found, strict=True)])
+    return [Asked(_NOBODY) if waiting.message.patient_id is None else next(asked) for waiting in messages]
+
+
+def _asked(decision: Decision, context: Context) -> Asked:
+    """An allow that could cite nothing is none (I1): the level on file must come from an event of the ledger."""
+    point, content = context.point, context.content
+    if point is None or content.channel in {"letter", "portal"}:
+        return Asked(decision)
+    needed = content.message_class in {"R", "P", "T"} and context.practice.country == "US"
+    if decision.allowed and needed and point.consent_event_id is None:
+        decision = _UNFOUNDED
+    return Asked(decision, point.consent_event_id, contexts.scrub(point) if content.channel == "sms" else None)
 
 
 def _with_clearances(practice_id: int, messages: Sequence[Waiting], decisions: list[Decision]) -> list[Decision]:

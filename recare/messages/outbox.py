@@ -84,6 +84,9 @@ class Ruling:
     reasons: Sequence[dict[str, Any]] = ()
     not_before: datetime | None = None
     sender_id: int | None = None
+    consent_event_id: int | None = None
+    basis: str = ""
+    scrub: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +224,14 @@ def rule(practice_id: int, rulings: Sequence[Ruling], worker: str, now: datetime
         return
     db.run(
         "UPDATE message m SET state = r.state, reasons = r.reasons::jsonb, not_before = coalesce(r.not_before, m.not_before), "
-        "sender_id = coalesce(r.sender_id, m.sender_id), "
+        "sender_id = coalesce(r.sender_id, m.sender_id), consent_event_id = r.consent, basis = r.basis, scrub = r.scrub::jsonb, "
         "attempt = m.attempt + (r.state = 'sending')::int, "
         "claimed_at = CASE WHEN r.state = 'sending' THEN %(now)s ELSE m.claimed_at END, "
         "claimed_by = CASE WHEN r.state = 'sending' THEN %(worker)s ELSE m.claimed_by END, "
         "settled_at = CASE WHEN r.state IN ('sending', 'queued') THEN m.settled_at ELSE %(now)s END "
-        "FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(reasons)s::text[], %(times)s::timestamptz[], %(senders)s::bigint[]) "
-        "AS r (id, state, reasons, not_before, sender_id) "
+        "FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(reasons)s::text[], %(times)s::timestamptz[], %(senders)s::bigint[], "
+        "%(consents)s::bigint[], %(bases)s::text[], %(scrubs)s::text[]) "
+        "AS r (id, state, reasons, not_before, sender_id, consent, basis, scrub) "
         "WHERE m.practice_id = %(practice)s AND m.id = r.id AND m.state = 'queued'",
         practice=practice_id, now=now, worker=worker,
         ids=[ruling.waiting.id for ruling in rulings],
@@ -235,6 +239,9 @@ def rule(practice_id: int, rulings: Sequence[Ruling], worker: str, now: datetime
         reasons=[json.dumps(list(ruling.reasons), default=str) for ruling in rulings],
         times=[ruling.not_before for ruling in rulings],
         senders=[ruling.sender_id for ruling in rulings],
+        consents=[ruling.consent_event_id for ruling in rulings],
+        bases=[ruling.basis for ruling in rulings],
+        scrubs=[json.dumps(ruling.scrub) if ruling.scrub else None for ruling in rulings],
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from recare.base import audit, db
 from recare.campaigns.kept import against, said
-from recare.messages import pages_why, settle
+from recare.messages import evidence, pages_why, settle
 from recare.messages.forms import CHANNELS
 from recare.patients import tasks
 from recare.practices.access import EVERYBODY, StaffRequest, staff
@@ -137,9 +137,15 @@ def message(request: StaffRequest, message_id: int) -> HttpResponse:
         "message": found, "state": state, "badge": BADGES.get(state, ""), "meaning": MEANINGS[state], "channel": dict(CHANNELS)[found.channel],
         "reasons": said(against(found.reasons), request.practice.zone), "decided": said(found.touch_reasons, request.practice.zone),
         "packs": pages_why.packs([*found.touch_reasons, *found.reasons]), "rules": pages_why.rules([*found.touch_reasons, *found.reasons]),
-        "entries": pages_why.timeline(request.practice.id, found), "text": pages_why.without_tokens(found.body_text), "cost": found.cost_micros / 10_000, "may_settle": request.role in SETTLERS,
+        "entries": pages_why.timeline(request.practice.id, found), "text": pages_why.without_tokens(found.body_text), "lists": _lists(found), "cost": found.cost_micros / 10_000, "may_settle": request.role in SETTLERS,
     }  # fmt: skip
     return render(request, "messages/message.html", context)
+
+
+def _lists(found: pages_why.Message) -> list[tuple[str, str]]:
+    """What the lists said of the number then, at each of the two times it was asked."""
+    kept = (("When it was decided", found.touch_scrub), ("When it left", found.scrub))
+    return [(when, evidence.lists(evidence.scrub_of(scrub))) for when, scrub in kept if scrub]
 
 
 # The frame of an e-mail: no script, no origin, nothing from outside; only its own styles.

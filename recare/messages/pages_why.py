@@ -70,6 +70,9 @@ class Message:
     consent_method: str
     consent_at: datetime | None
     consent_evidence: str
+    basis: str
+    scrub: dict[str, Any] | None
+    touch_scrub: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ SELECT m.id, m.patient_id, coalesce(nullif(a.preferred_name, ''), a.first_name, 
        coalesce(tt.slug, '') AS template_slug, coalesce(tt.language, '') AS template_language, tv.number AS template_number,
        coalesce(tv.approved_by, '') AS approved_by,
        s.id AS consent_event_id, coalesce(s.type, '') AS consent_type, s.level AS consent_level, coalesce(s.method, '') AS consent_method,
-       s.effective_at AS consent_at, coalesce(s.evidence_ref, '') AS consent_evidence
+       s.effective_at AS consent_at, coalesce(s.evidence_ref, '') AS consent_evidence, m.basis, m.scrub, t.scrub AS touch_scrub
 FROM message m
 JOIN contact_point p ON p.practice_id = m.practice_id AND p.id = m.contact_point_id
 LEFT JOIN patient a ON a.practice_id = m.practice_id AND a.id = m.patient_id
@@ -100,7 +103,7 @@ LEFT JOIN campaign c ON c.practice_id = e.practice_id AND c.id = e.campaign_id
 LEFT JOIN campaign_version v ON v.practice_id = e.practice_id AND v.id = e.version_id
 LEFT JOIN template_version tv ON tv.practice_id = t.practice_id AND tv.id = t.template_version_id
 LEFT JOIN template tt ON tt.practice_id = tv.practice_id AND tt.id = tv.template_id
-LEFT JOIN consent_event s ON s.practice_id = m.practice_id AND s.id = t.consent_event_id
+LEFT JOIN consent_event s ON s.practice_id = m.practice_id AND s.id = CASE WHEN m.consent_event_id IS NULL THEN t.consent_event_id ELSE m.consent_event_id END
 WHERE m.practice_id = %(practice)s AND m.id = %(message)s
 """
 

@@ -62,7 +62,10 @@ CREATE TABLE message (
     attempt smallint NOT NULL DEFAULT 0,
     claimed_at timestamptz,
     claimed_by text NOT NULL DEFAULT '',
-    sender_id bigint,                      -- set at the claim
+    sender_id bigint,                      -- set at the claim, like the next three
+    consent_event_id bigint,               -- the consent it went out on (I1)
+    basis text NOT NULL DEFAULT '' CHECK (basis IN ('', 'chart')),   -- 'chart': no consent is needed beyond the address in the chart
+    scrub jsonb,                           -- what the lists said of the number when the gates let it go; null: no number
     provider text NOT NULL DEFAULT '',
     provider_ref text NOT NULL DEFAULT '',
     error text NOT NULL DEFAULT '',
@@ -90,6 +93,7 @@ CREATE INDEX message_dying ON message (practice_id, not_after) WHERE state = 'qu
 CREATE INDEX message_unsettled ON message (practice_id, claimed_at) WHERE state IN ('sending', 'unknown');
 CREATE INDEX message_point ON message (practice_id, contact_point_id, sent_at);
 CREATE INDEX message_patient ON message (practice_id, patient_id, created_at);
+CREATE INDEX message_clicked ON message (practice_id, enrolment_id) WHERE clicked_at IS NOT NULL;      -- a step can ask for a click
 CREATE INDEX message_ref ON message (practice_id, provider, provider_ref) WHERE provider_ref <> '';
 SELECT guard_by_practice('message');
 CREATE INDEX message_age ON message USING brin (created_at);      -- rows come in the order of time: an index of a few pages
@@ -262,3 +266,28 @@ CREATE TRIGGER take_back AFTER UPDATE OF sms_out_at, call_out_at, email_out_at, 
                          OLD.hard_bounced_at)
           OR (NEW.reassigned = 'yes' AND OLD.reassigned <> 'yes'))
     EXECUTE FUNCTION take_back_at_point();
+
+-- I1: nothing of a campaign goes out without the consent event it rests on, or the plain statement that this kind of message needs none
+-- beyond the address in the chart: a letter, a portal message, a visit's reminder, and recall where the law of the country asks no more.
+CREATE FUNCTION rests_on_consent() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.consent_event_id IS NOT NULL THEN
+        PERFORM FROM consent_event WHERE practice_id = NEW.practice_id AND id = NEW.consent_event_id AND type IN ('granted', 'confirmed')
+            AND contact_point_id = NEW.contact_point_id AND channel IN (NEW.channel, 'all');
+        IF FOUND THEN RETURN NEW; END IF;
+    ELSIF NEW.basis = 'chart' THEN
+        IF NEW.channel IN ('letter', 'portal') THEN RETURN NEW; END IF;
+        PERFORM FROM patient_contact c WHERE c.practice_id = NEW.practice_id AND c.contact_point_id = NEW.contact_point_id
+            AND (NEW.message_class = 'A' OR EXISTS (SELECT FROM practice p WHERE p.id = NEW.practice_id AND p.country <> 'US'));
+        IF FOUND THEN RETURN NEW; END IF;
+    END IF;
+    RAISE EXCEPTION 'message % would go out without the consent it rests on', NEW.id USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER rests_on_consent BEFORE INSERT ON message FOR EACH ROW
+    WHEN (NEW.touch_id IS NOT NULL AND NEW.state IN ('sending', 'sent', 'unknown')) EXECUTE FUNCTION rests_on_consent();
+CREATE TRIGGER rests_on_consent_still BEFORE UPDATE OF state, consent_event_id, basis, touch_id, contact_point_id, channel, message_class
+    ON message FOR EACH ROW
+    WHEN (NEW.touch_id IS NOT NULL AND NEW.state IN ('sending', 'sent', 'unknown') AND (OLD.state NOT IN ('sending', 'sent', 'unknown')
+        OR (NEW.consent_event_id, NEW.basis, NEW.touch_id, NEW.contact_point_id, NEW.channel, NEW.message_class)
+           IS DISTINCT FROM (OLD.consent_event_id, OLD.basis, OLD.touch_id, OLD.contact_point_id, OLD.channel, OLD.message_class)))
+    EXECUTE FUNCTION rests_on_consent();

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from recare.compliance.decision import Decision, Reason
+    from recare.compliance.decision import Reason
+    from recare.messages.gate import Asked
     from recare.messages.senders import Sender
 
 SETTLE_EVERY: Final = 1.0
@@ -71,11 +72,11 @@ def claim(practice_id: int, now: datetime, limit: int, worker: str) -> Batch:
         expired = outbox.expire(practice_id, now)
         ready = senders.ready(practice_id)
         locked = _one_a_point(outbox.lock_due(practice_id, list(ready), now, limit))
-        decisions = gate.ask(practice_id, locked, now)
+        answers = gate.ask(practice_id, locked, now)
         rulings = [
             ruling
-            for waiting, decision in zip(locked, decisions, strict=True)
-            if (ruling := _ruling(waiting, decision, ready[waiting.message.channel])) is not None
+            for waiting, asked in zip(locked, answers, strict=True)
+            if (ruling := _ruling(waiting, asked, ready[waiting.message.channel])) is not None
         ]
         outbox.rule(practice_id, rulings, worker, now)
         gate.note_reviews(practice_id, rulings, now)
@@ -93,9 +94,9 @@ def _one_a_point(messages: list[Waiting]) -> list[Waiting]:
     return list(first.values())
 
 
-def _ruling(waiting: Waiting, decision: Decision, sender: Sender) -> Ruling | None:
+def _ruling(waiting: Waiting, asked: Asked, sender: Sender) -> Ruling | None:
     """Return what becomes of a message; None leaves it queued as it is."""
-    enrolment = waiting.enrolment
+    enrolment, decision = waiting.enrolment, asked.decision
     if enrolment is not None and enrolment.state == "stopped":
         ended = {"code": "ENROLMENT_ENDED", "rule": "ENG-02", "verdict": "deny", "detail": enrolment.stop_reason}
         return Ruling(waiting, "cancelled", [ended])
@@ -103,7 +104,11 @@ def _ruling(waiting: Waiting, decision: Decision, sender: Sender) -> Ruling | No
     if decision.allowed:
         allowed = {"code": "ALLOWED", "rule": "ENG-02", "verdict": "allow", "pack": decision.pack}
         cleared = [as_data(reason) | {"cleared": True} for reason in decision.cleared]
-        return Ruling(waiting, "sending", [allowed, *cleared], sender_id=sender.id)
+        basis = "" if asked.consent_event_id or waiting.message.touch_id is None else "chart"
+        return Ruling(
+            waiting, "sending", [allowed, *cleared], sender_id=sender.id, consent_event_id=asked.consent_event_id, basis=basis,
+            scrub=asked.scrub,
+        )  # fmt: skip
     if decision.verdict == "delay":
         late = decision.until is not None and decision.until >= waiting.message.not_after
         return Ruling(waiting, "expired" if late else "queued", reasons, not_before=decision.until)

@@ -163,7 +163,7 @@ _KINDS: Final = {
     "message": f"""
 SELECT m.id, coalesce(m.sent_at, m.claimed_at, m.created_at) AS at, m.state, m.channel, m.message_class, m.patient_id AS patient,
     m.contact_point_id AS contact_point, p.address, m.subject, m.body_text AS text, m.body_html AS html, m.reasons, m.touch_id AS decision,
-    m.answers_event_id AS answers_inbound, t.consent_event_id AS consent_event, ce.seq AS consent_seq,
+    m.answers_event_id AS answers_inbound, ce.id AS consent_event, ce.seq AS consent_seq, m.basis, m.scrub,
     tt.slug || ' ' || tt.language || ' ' || tv.number AS template, tv.sha256 AS template_sha256, tv.approved_by, c.name AS campaign,
     v.number AS campaign_version, v.spec_sha256 AS campaign_sha256, m.provider, m.provider_ref, m.attempt, m.error, m.claimed_at, m.sent_at,
     m.delivered_at, m.bounced_at, m.complained_at, m.clicked_at, m.replied_at,
@@ -171,7 +171,8 @@ SELECT m.id, coalesce(m.sent_at, m.claimed_at, m.created_at) AS at, m.state, m.c
      ORDER BY d.at, d.id), '[]') FROM delivery_event d WHERE d.practice_id = m.practice_id AND d.message_id = m.id) AS deliveries
 FROM message m JOIN contact_point p ON p.practice_id = m.practice_id AND p.id = m.contact_point_id
 LEFT JOIN touch t ON t.practice_id = m.practice_id AND t.id = m.touch_id
-LEFT JOIN consent_event ce ON ce.practice_id = t.practice_id AND ce.id = t.consent_event_id
+LEFT JOIN consent_event ce ON ce.practice_id = m.practice_id
+    AND ce.id = CASE WHEN m.consent_event_id IS NULL THEN t.consent_event_id ELSE m.consent_event_id END
 LEFT JOIN enrolment e ON e.practice_id = t.practice_id AND e.id = t.enrolment_id
 LEFT JOIN campaign c ON c.practice_id = e.practice_id AND c.id = e.campaign_id
 LEFT JOIN campaign_version v ON v.practice_id = e.practice_id AND v.id = e.version_id
@@ -180,7 +181,7 @@ LEFT JOIN template tt ON tt.practice_id = tv.practice_id AND tt.id = tv.template
 WHERE m.practice_id = %(practice)s AND {_FOR_ME.format("m")}""",
     "decision": f"""
 SELECT t.id, t.decided_at AS at, t.verdict, t.channel, t.message_class, t.patient_id AS patient, t.contact_point_id AS contact_point, t.reasons,
-    t.until, t.step + 1 AS step, t.attempt, t.consent_event_id AS consent_event, t.offer, t.enrolment_id AS enrolment
+    t.until, t.step + 1 AS step, t.attempt, t.consent_event_id AS consent_event, t.scrub, t.offer, t.enrolment_id AS enrolment
 FROM touch t WHERE t.practice_id = %(practice)s AND {_FOR_ME.format("t")}""",
     "enrolment": """
 SELECT e.id, e.assigned_at AS at, e.patient_id AS patient, c.name AS campaign, v.number AS campaign_version, v.spec_sha256 AS campaign_sha256,

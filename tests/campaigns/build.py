@@ -10,7 +10,7 @@ import yaml
 from recare.base import db
 from recare.campaigns import playbook
 from recare.segments import facts
-from tests.factories import insert, make_patient, make_point, make_visit
+from tests.factories import agree, insert, make_patient, make_point, make_visit
 
 if TYPE_CHECKING:
     from recare.practices.practice import Practice
@@ -105,11 +105,11 @@ def person(practice_id: int, phone: str = "", email: str = "", **more: Any) -> i
     patient = make_patient(practice_id, **more)
     if phone != "-":
         levels = {"sms_level": columns.get("sms_level", 2), "call_level": columns.get("call_level", 2)}
-        make_point(practice_id, patient, phone, last_confirmed_on=date(2026, 12, 1), **levels)
+        number = make_point(practice_id, patient, phone, last_confirmed_on=date(2026, 12, 1))
+        agree(practice_id, number, **{name.removesuffix("_level"): level for name, level in levels.items()})
     if email != "-":
-        make_point(
-            practice_id, patient, email or f"ada{patient}@example.com", email_level=columns.get("email_level", 2)
-        )
+        address = make_point(practice_id, patient, email or f"ada{patient}@example.com")
+        agree(practice_id, address, email=columns.get("email_level", 2))
     make_visit(practice_id, patient, -1100)
     return patient
 

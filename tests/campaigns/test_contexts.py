@@ -69,7 +69,7 @@ def test_a_contact_of_anybody_on_the_number_counts_also_a_call_and_not_the_touch
 def test_consent_comes_with_its_event_and_another_owner_of_the_practice_is_seen(practice: Practice) -> None:
     patient = build.person(practice.id)
     event = insert(
-        "consent_event", practice_id=practice.id, seq=1, prev_hash=b"", hash=b"", recorded_at=NOW, effective_at=NOW - timedelta(days=9),
+        "consent_event", practice_id=practice.id, seq=99, prev_hash=b"", hash=b"", recorded_at=NOW, effective_at=NOW - timedelta(days=9),
         contact_point_id=point(practice.id), channel="sms", address_hash=b"", type="granted", level=2, method="paper",
         practice_legal_name="Somebody Else, P.C.",
     )  # fmt: skip

@@ -141,7 +141,9 @@ def test_OPT_02_an_email_that_unsubscribes_leaves_the_telephone_alone(case: outb
     people.read(person, now)
     point = people.point(person)
     assert (point["email_out_at"], point["sms_out_at"], point["call_out_at"]) == (now, None, None)
-    method = db.value("SELECT method FROM consent_event WHERE practice_id = %(p)s", p=case.practice_id)
+    method = db.value(
+        "SELECT method FROM consent_event WHERE practice_id = %(p)s AND type = 'revoked'", p=case.practice_id
+    )
     assert method == "one_click"
 
 

@@ -66,8 +66,12 @@ def make_message(case: Case, channel: str = "sms", point: dict[str, Any] | None 
     practice = case.practice_id
     patient = more.pop("patient_id", None) or factories.make_patient(practice)
     address = "" if channel == "sms" else f"patient{patient}@example.com"
-    levels: dict[str, Any] = {"sms_level": 2, "email_level": 2, "last_confirmed_on": NOW.date()} | (point or {})
-    where = factories.make_point(practice, patient, address, **levels)
+    levels: dict[str, Any] = {f"{channel}_level": 2, "last_confirmed_on": NOW.date()} | (point or {})
+    agreed = {way: levels.pop(f"{way}_level", 0) for way in ("sms", "email", "call")}
+    where = factories.make_point(practice, patient, address)
+    factories.agree(practice, where, **agreed)
+    names = ", ".join(f"{name} = %({name})s" for name in levels)
+    db.run(f"UPDATE contact_point SET {names} WHERE practice_id = %(p)s AND id = %(i)s", p=practice, i=where, **levels)
     touch = make_touch(case, patient, where, channel=channel)
     fields = {
         "body_text": TEXT, "message_class": "R", "not_before": NOW, "not_after": NOW + timedelta(days=3), "created_at": NOW,

@@ -176,7 +176,8 @@ def test_eml_04_a_disabled_mailbox_is_suppressed_the_second_time(case: outbox.Ca
     first, second = sent(case, "email"), sent(case, "email")
     where = outbox.message(case.practice_id, first).contact_point_id
     db.run(
-        "UPDATE message SET contact_point_id = %(c)s WHERE practice_id = %(p)s AND id = %(m)s",
+        "UPDATE message SET contact_point_id = %(c)s, consent_event_id = (SELECT id FROM consent_event WHERE practice_id = %(p)s "
+        "AND contact_point_id = %(c)s) WHERE practice_id = %(p)s AND id = %(m)s",
         c=where,
         p=case.practice_id,
         m=second,

@@ -163,7 +163,10 @@ def test_a_real_practice_without_https_cannot_send_links(case: outbox.Case) -> N
 
 def test_what_is_rendered_is_sent_as_it_stands(case: outbox.Case) -> None:
     version = approved(case.practice_id, LETTER)
-    touch(case, version, "email", point={"email_level": 2})
+    written_to = touch(case, version, "email")
+    factories.agree(
+        case.practice_id, db.value("SELECT contact_point_id FROM touch WHERE id = %(t)s", t=written_to), email=2
+    )
     outbox.make_sender(case.practice_id, "email")
     render.render_batch(case.practice_id, NOW)
     assert send.send_batch(case.practice_id, NOW, worker="w1") == 1

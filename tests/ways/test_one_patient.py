@@ -92,7 +92,7 @@ def test_a_stop_between_writing_and_sending_wins_and_stays(one: Office) -> None:
         one.sync(at)
         one.step(at)
     [(channel, state, codes)] = one.messages("1")
-    assert (channel, state, codes) == ("sms", "expired", ["HELD"]), "what was not sent says why"
+    assert (channel, state, codes) == ("sms", "cancelled", ["OPTED_OUT"]), "what was not sent says why"
     assert [words for channel, words in one.got("1") if "book" in words.lower()] == []
     assert len(one.got("1")) <= 1, "one confirmation at most (OPT-04)"
     assert one.enrolment("1") == ("stopped", "opted_out")
@@ -196,9 +196,9 @@ def test_who_is_held_out_is_never_contacted_and_counted_alike(office: Office) ->
     ("happens", "code"),
     [
         ("books with the front desk", "HAS_APPT"),
-        ("dies", "DECEASED"),
-        ("is dismissed", "DISMISSED"),
-        ("is a second chart", "NOT_A_PATIENT"),
+        ("dies", "ENROLMENT_ENDED"),
+        ("is dismissed", "ENROLMENT_ENDED"),
+        ("is a second chart", "ENROLMENT_ENDED"),
     ],
 )
 def test_what_an_import_brings_between_writing_and_sending_is_heard(one: Office, happens: str, code: str) -> None:

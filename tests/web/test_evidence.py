@@ -50,6 +50,7 @@ def person(practice: Practice, now: datetime) -> Person:
         "UPDATE touch SET consent_event_id = %(e)s, reasons = %(r)s WHERE practice_id = %(p)s AND patient_id = %(i)s AND step = 0",
         e=event, r=db.json(reasons), p=practice.id, i=found.patient,
     )  # fmt: skip
+    db.run("UPDATE message SET consent_event_id = %(e)s WHERE practice_id = %(p)s AND patient_id = %(i)s AND state = 'sent'", e=event, p=practice.id, i=found.patient)  # fmt: skip
     outcomes.log(practice.id, found.patient, found.point, Ended("left_message"), "dana@example.com", now)
     people.writes(found, "STOP", now)
     people.read(found, now)
@@ -95,7 +96,7 @@ def test_HIP_08_a_pack_holds_each_message_with_its_consent_rules_and_what_follow
         "enrolment": 1,
         "inbound": 1,
         "call": 1,
-        "consent_event": 3,
+        "consent_event": 4,
     }
     sent = next(message for message in of_kind(pack, "message") if message["state"] == "sent")
     decision = next(one for one in of_kind(pack, "decision") if one["id"] == sent["decision"])
