@@ -93,8 +93,8 @@ FROM claimed ORDER BY due_at, household_id, id
 
 def _heard(practice_id: int, due: Sequence[Due]) -> Heard:
     clicked = db.values(
-        "SELECT DISTINCT t.enrolment_id FROM touch t JOIN message m ON m.practice_id = t.practice_id AND m.touch_id = t.id "
-        "WHERE t.practice_id = %(practice)s AND t.enrolment_id = ANY(%(ids)s::bigint[]) AND m.clicked_at IS NOT NULL",
+        "SELECT DISTINCT enrolment_id FROM message "
+        "WHERE practice_id = %(practice)s AND enrolment_id = ANY(%(ids)s::bigint[]) AND clicked_at IS NOT NULL",
         practice=practice_id, ids=[enrolment.id for enrolment in due],
     )  # fmt: skip
     cleared = review.cleared(practice_id, [(enrolment.id, enrolment.step) for enrolment in due])

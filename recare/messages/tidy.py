@@ -42,9 +42,10 @@ AND NOT EXISTS (SELECT FROM call_outcome c WHERE c.practice_id = %(p)s AND c.con
 
 def _messages(practice_id: int, now: datetime, limit: int) -> int:
     return db.run(
+        "WITH old AS MATERIALIZED (SELECT x.id FROM message x WHERE x.practice_id = %(p)s "
+        f"AND x.created_at <= %(before)s AND x.tidied_at IS NULL AND {_QUIET} ORDER BY x.id LIMIT %(limit)s) "
         "UPDATE message m SET body_text = 'sha256:' || encode(sha256(convert_to(m.body_text, 'UTF8')), 'hex'), body_html = '', "
-        "subject = '', list_unsubscribe = '', tidied_at = %(now)s FROM (SELECT x.id FROM message x WHERE x.practice_id = %(p)s "
-        f"AND x.created_at <= %(before)s AND x.tidied_at IS NULL AND {_QUIET} ORDER BY x.id LIMIT %(limit)s) old "
+        "subject = '', list_unsubscribe = '', tidied_at = %(now)s FROM old "
         "WHERE m.practice_id = %(p)s AND m.id = old.id AND m.state NOT IN ('queued', 'sending')",
         p=practice_id, now=now, before=now - KEPT, limit=limit,
     )  # fmt: skip
@@ -52,9 +53,9 @@ def _messages(practice_id: int, now: datetime, limit: int) -> int:
 
 def _answers(practice_id: int, now: datetime, limit: int) -> int:
     return db.run(
-        "UPDATE inbound_event i SET body = '', raw = '{}' FROM (SELECT x.id FROM inbound_event x JOIN reply r "
+        "WITH old AS MATERIALIZED (SELECT x.id FROM inbound_event x JOIN reply r "
         "ON r.practice_id = x.practice_id AND r.inbound_event_id = x.id WHERE x.practice_id = %(p)s AND x.received_at <= %(before)s "
-        f"AND x.body <> '' AND r.intent <> ALL(%(kept)s) AND {_QUIET} ORDER BY x.id LIMIT %(limit)s) old "
-        "WHERE i.practice_id = %(p)s AND i.id = old.id",
+        f"AND x.body <> '' AND r.intent <> ALL(%(kept)s) AND {_QUIET} ORDER BY x.id LIMIT %(limit)s) "
+        "UPDATE inbound_event i SET body = '', raw = '{}' FROM old WHERE i.practice_id = %(p)s AND i.id = old.id",
         p=practice_id, before=now - KEPT, limit=limit, kept=list(ANSWERS_KEPT),
     )  # fmt: skip

@@ -22,6 +22,19 @@ Watch = Callable[[progress.Run], None]
 # Local times at which the world and the engine take turns. Between them patients act at their own times; nothing is sent at night.
 _WORKDAY: Final = (time(10, 5), time(13, 5), time(16, 5), time(20, 5))
 _WEEKEND: Final = (time(12, 5),)
+# The server renews its statistics by the minute, which is months here: plans made for empty tables would be kept for all of them.
+_NEW_STATISTICS: Final = {0, 1, 3, 7}
+_GROWING: Final = (
+    "enrolment",
+    "touch",
+    "message",
+    "call",
+    "booking",
+    "inbound_event",
+    "reply",
+    "consent_event",
+    "link",
+)
 _CALLING: Final = {time(13, 5), time(16, 5)}
 
 
@@ -78,6 +91,8 @@ def _play_day(world: World, run: progress.Run) -> progress.Run:
         last = now
     with db.scope(practice.id):
         office.close_the_day(world, last)
+        if run.days_done in _NEW_STATISTICS or run.days_done % 14 == 0:
+            db.analyze(*_GROWING)
         return progress.day_done(practice.id, run.id, last, progress.figures(practice.id, run.clock_from))
 
 

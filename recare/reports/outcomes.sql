@@ -6,22 +6,33 @@ WITH watched AS (
     FROM enrolment e JOIN practice p ON p.id = e.practice_id
     WHERE e.practice_id = %(practice)s AND e.assigned_at > %(since)s
 ), found AS (
+    -- the first of each kind is looked up by patient and day: a practice's whole history is never read
     SELECT w.enrolment_id, 'booked' AS kind, b.booked_at AS at, 'booking:' || b.id AS evidence
-    FROM watched w JOIN booking b ON b.practice_id = %(practice)s AND b.patient_id = w.patient_id AND b.booked_at > w.assigned_at
+    FROM watched w CROSS JOIN LATERAL (
+        SELECT id, booked_at FROM booking
+        WHERE practice_id = %(practice)s AND patient_id = w.patient_id AND booked_at > w.assigned_at
+        ORDER BY booked_at, id LIMIT 1) b
     UNION ALL
     SELECT w.enrolment_id, 'booked', a.first_seen_at, 'appointment:' || a.id
-    FROM watched w JOIN appointment a ON a.practice_id = %(practice)s AND a.patient_id = w.patient_id
-    WHERE a.first_seen_at > w.assigned_at AND a.starts_at > w.assigned_at AND a.deleted_at IS NULL
-      AND a.status IN ('scheduled', 'completed', 'missed', 'cancelled', 'broken') AND a.first_seen_at <= %(now)s
+    FROM watched w CROSS JOIN LATERAL (
+        SELECT id, first_seen_at FROM appointment
+        WHERE practice_id = %(practice)s AND patient_id = w.patient_id AND starts_at > w.assigned_at
+          AND first_seen_at > w.assigned_at AND first_seen_at <= %(now)s AND deleted_at IS NULL
+          AND status IN ('scheduled', 'completed', 'missed', 'cancelled', 'broken')
+        ORDER BY first_seen_at, id LIMIT 1) a
     UNION ALL
     SELECT w.enrolment_id, 'kept', a.starts_at, 'appointment:' || a.id
-    FROM watched w JOIN appointment a ON a.practice_id = %(practice)s AND a.patient_id = w.patient_id
-    WHERE a.status = 'completed' AND a.deleted_at IS NULL AND (a.starts_at AT TIME ZONE w.tz)::date > w.assigned_on
-      AND a.starts_at <= %(now)s
+    FROM watched w CROSS JOIN LATERAL (
+        SELECT id, starts_at FROM appointment
+        WHERE practice_id = %(practice)s AND patient_id = w.patient_id AND starts_at > w.assigned_at AND starts_at <= %(now)s
+          AND (starts_at AT TIME ZONE w.tz)::date > w.assigned_on AND status = 'completed' AND deleted_at IS NULL
+        ORDER BY starts_at, id LIMIT 1) a
     UNION ALL
     SELECT w.enrolment_id, 'kept', (pr.done_on + time '12:00') AT TIME ZONE w.tz, 'procedure:' || pr.id
-    FROM watched w JOIN procedure pr ON pr.practice_id = %(practice)s AND pr.patient_id = w.patient_id
-    WHERE pr.status = 'completed' AND pr.code NOT IN ('D9986', 'D9987') AND pr.done_on > w.assigned_on
-      AND pr.done_on <= (%(now)s AT TIME ZONE w.tz)::date
+    FROM watched w CROSS JOIN LATERAL (
+        SELECT id, done_on FROM procedure
+        WHERE practice_id = %(practice)s AND patient_id = w.patient_id AND done_on > w.assigned_on
+          AND done_on <= (%(now)s AT TIME ZONE w.tz)::date AND status = 'completed' AND code NOT IN ('D9986', 'D9987')
+        ORDER BY done_on, id LIMIT 1) pr
 )
 SELECT DISTINCT ON (enrolment_id, kind) enrolment_id, kind, at, evidence FROM found ORDER BY enrolment_id, kind, at, evidence
