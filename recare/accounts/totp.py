@@ -55,4 +55,13 @@ def address(key: str, email: str) -> str:
 def picture(key: str, email: str) -> str:
     """Return the QR code as SVG to stand in a page: black on white in both colour schemes, no style of its own."""
     made = segno.make(address(key, email), error="m", micro=False)
-    return str(made.svg_inline(scale=5, border=4, dark="#000", light="#fff", svgclass="qr", lineclass=None, omitsize=False, title="QR code for your authenticator app"))  # fmt: skip
+    look = {
+        "dark": "#000",
+        "light": "#fff",
+        "svgclass": "qr",
+        "lineclass": None,
+        "title": "QR code for your authenticator app",
+    }
+    return str(
+        made.svg_inline(border=4, omitsize=True, **look)
+    )  # a view box instead of a size, so that it scales whole

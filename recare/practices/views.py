@@ -53,7 +53,7 @@ def _page(
         "form": practice or PracticeForm(initial=asdict(here)),
         "person": person or PersonForm(auto_id=PERSON_IDS),
         "security": security or SecurityForm(initial={"export_limit": here.export_limit, "factor_roles": roles}),
-        "unsecured": [role for role in people.ROLES if role not in roles],
+        "unsecured": [role.replace("_", " ") for role in people.ROLES if role not in roles],
         "people": change.people(request.practice.id),
         "chairs": _chairs(request.practice.id),
     }

@@ -58,6 +58,7 @@ def test_the_picture_holds_the_address_that_apps_read_and_breaks_no_policy() -> 
     drawn = totp.picture(RFC_KEY, "ada@example.com")
     assert drawn.startswith("<svg")
     assert "style" not in drawn
+    assert re.match(r'<svg viewBox="0 0 (\d+) \1" class="qr">', drawn)  # scaled whole: a cropped one cannot be read
 
 
 class Ada:
