@@ -73,7 +73,9 @@ def write_batch(practice_id: int, now: datetime) -> int:
         try:
             return _add(practice)
         except OSError as error:
-            log.error("opt-outs cannot be written to their file", folder=str(folder()), error=error.strerror)
+            log.error(  # noqa: TRY400 (the place is known, and a trace would repeat every few seconds)
+                "opt-outs cannot be written to their file", folder=str(folder()), error=error.strerror
+            )
             return 0
 
 

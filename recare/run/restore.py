@@ -147,7 +147,7 @@ def _alone(connection: Connection) -> None:
     """Nobody else may be at work: what they hold in memory is of a database that is about to go."""
     row = connection.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-        "AND backend_type = 'client backend'"
+        "AND usename IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'"  # a plain role may not read the type
     ).fetchone()
     if row and row[0]:
         raise DamagedError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -34,11 +33,10 @@ class Installation:
     home: Path
     cluster: Cluster
     db: str
-    key: str = ""
 
     def environment(self, **more: str) -> dict[str, str]:
         urls = {"DATABASE_URL": self.cluster.app_url(self.db), "DATABASE_OWNER_URL": self.cluster.owner_url(self.db)}
-        return environment(self.home, **urls, **({"RECARE_SECRET_KEY": self.key} if self.key else {}), **more)
+        return environment(self.home, **(urls | more))
 
     def tell(self, *words: str, **more: str) -> Told:
         """Run a command to its end."""
@@ -57,12 +55,22 @@ class Installation:
         found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
         return found
 
+    def python(self, code: str) -> str:
+        """Run lines of Python with the product's verbs, as its owner of this database would."""
+        whole = f"import os\nos.environ['RECARE_TEST_CLUSTER_OF'] = 'given'\nimport django\ndjango.setup()\n{code}"
+        env = self.environment(DJANGO_SETTINGS_MODULE="tests.settings")
+        done = subprocess.run(
+            [sys.executable, "-c", whole], cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout.strip()
+
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(self.cluster.owner_url(self.db), autocommit=True)
 
     def rows(self, query: str, **params: Any) -> list[tuple[Any, ...]]:
         with self.connect() as connection:
-            return connection.execute(query, params).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query, params).fetchall()
 
     def sums(self) -> dict[str, str]:
         """A checksum of each table's rows, whatever their order."""
@@ -79,9 +87,5 @@ class Installation:
             return found
 
 
-def without(environment: dict[str, str], *names: str) -> dict[str, str]:
-    return {key: value for key, value in environment.items() if key not in names}
-
-
 def mode(path: Path) -> str:
-    return oct(os.stat(path).st_mode & 0o777)
+    return oct(path.stat().st_mode & 0o777)
