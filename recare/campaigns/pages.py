@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
 from recare.campaigns import audience, campaign, playbook
@@ -12,8 +12,12 @@ from recare.compliance.decision import Reason
 from recare.compliance.gates import in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from recare.campaigns.campaign import Campaign
     from recare.campaigns.playbook import Playbook, Step
+    from recare.campaigns.preview import Preview
+    from recare.campaigns.preview import Reason as PreviewReason
     from recare.campaigns.why import Run
 
 CHANNELS: Final = {
@@ -239,3 +243,27 @@ def sentence(code: str, otherwise: str = "") -> str:
     except KeyError:
         said = otherwise or code.replace("_", " ")
         return said[:1].upper() + said[1:].rstrip(".") + "."
+
+
+def rehearsal(seen: Preview) -> dict[str, Any]:
+    """Return what the page of a rehearsal shows of a preview."""
+    return {
+        "seen": seen, "treated": seen.eligible - seen.held_out, "short": in_short(seen),
+        "channels": [(CHANNELS[channel], count) for channel, count in seen.channels.items()],
+        "steps": [(step, [(CHANNELS[c], n) for c, n in step.channels.items()]) for step in seen.steps],
+        "left_out": _reasons(seen.left_out), "not_contacted": _reasons(seen.not_contacted), "waiting": _reasons(seen.waiting),
+        "cost": seen.cost_micros / 10_000, "invitations": f"{seen.chairs.invited} first invitations fall into them",
+        "days": list(seen.days.items())[:14],
+    }  # fmt: skip
+
+
+def _reasons(found: Iterable[PreviewReason]) -> list[Counted]:
+    return [Counted(one.code, sentence(one.code, one.words), one.patients) for one in found]
+
+
+def in_short(seen: Preview) -> str:
+    """Say a preview in one sentence: how many would be contacted, how many not, and why, the commonest reason first."""
+    held = [Counted("HELD_OUT", "Left alone by chance.", seen.held_out)] if seen.held_out else []
+    causes = sorted(held + _reasons(seen.left_out) + _reasons(seen.not_contacted), key=lambda one: -one.patients)
+    said = ", ".join(f"{one.patients:,} {one.words[:1].lower()}{one.words[1:].rstrip('.')}" for one in causes)
+    return f"{seen.contacted:,} contacted, {seen.segment - seen.contacted:,} not" + (f": {said}." if said else ".")

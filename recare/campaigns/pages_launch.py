@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.core import signing
 
 from recare.base import audit, db
-from recare.campaigns import campaign, enrol
+from recare.campaigns import campaign, enrol, rehearsed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -82,6 +82,7 @@ def launch(practice_id: int, shown: Shown, actor: str, now: datetime) -> Enrolle
         version_id = campaign.publish(practice_id, shown.campaign_id, actor, now)
         done = enrol.freeze_and_enrol(practice_id, shown.campaign_id, now)
         _compare(shown, done)
+        rehearsed.keep_for_launch(practice_id, shown.campaign_id)
         detail: dict[str, Any] = {"version": version_id, "treated": done.treated, "held_out": done.held_out}
         audit.record(practice_id, actor, "campaign.launched", f"campaign:{shown.campaign_id}", now, detail)
         return done

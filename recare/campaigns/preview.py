@@ -20,7 +20,9 @@ from recare.compliance.packs import load_packs
 from recare.practices import practice as practices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    Say = Callable[[int, int], None]
 
     from recare.campaigns.ladder import Move, Touch
     from recare.campaigns.material import Material
@@ -106,27 +108,31 @@ class Preview:
         return self.segment - sum(reason.patients for reason in self.left_out)
 
 
-def preview(practice_id: int, campaign_id: int, now: datetime) -> Preview:
-    """Rehearse the draft (or newest playbook) of a campaign over its segment as it stands. Raises PlaybookError, CannotPublishError, LookupError."""
-    row = campaign.get(practice_id, campaign_id)
-    plan = playbook.read(row.playbook)
-    spec = campaign.frozen(practice_id, plan, now)
-    version = versions.read(0, campaign_id, spec)
-    chosen = audience.select(practice_id, campaign_id, plan, spec["segment"], now)
-    people = db.tuples(
-        f"SELECT patient_id, unit, left_out FROM ({chosen.sql}) a ORDER BY household_id, patient_id", **chosen.params
-    )
-    flight = _Flight(practice_id, version, campaign.salt_of(practice_id, row), now)
-    for chunk in _chunks([one for one in people if one[2] is None]):
-        with _collector_resting():
-            flight.fly(chunk)
+def preview(practice_id: int, campaign_id: int, now: datetime, say: Say | None = None) -> Preview:
+    """Rehearse the draft (or newest playbook) of a campaign over its segment as it stands. ``say(done, total)`` hears how far it has come.
+
+    Opens a transaction for each chunk, so that nothing is held for long. Raises PlaybookError, CannotPublishError, LookupError.
+    """
+    with db.scope(practice_id):
+        row = campaign.get(practice_id, campaign_id)
+        plan = playbook.read(row.playbook)
+        spec = campaign.frozen(practice_id, plan, now)
+        chosen = audience.select(practice_id, campaign_id, plan, spec["segment"], now)
+        people = db.tuples(
+            f"SELECT patient_id, unit, left_out FROM ({chosen.sql}) a ORDER BY household_id, patient_id",
+            **chosen.params,
+        )
+        flight = _Flight(practice_id, versions.read(0, campaign_id, spec), campaign.salt_of(practice_id, row), now)
+    total = len(people)
     left_out = Counter(reason for _, _, reason in people if reason is not None)
-    return flight.landed(len(people), left_out)
-
-
-def _chunks(people: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    for start in range(0, len(people), CHUNK):
-        yield people[start : start + CHUNK]
+    eligible = [one for one in people if one[2] is None]
+    for start in range(0, len(eligible), CHUNK):
+        if say is not None:
+            say(start, len(eligible))
+        with db.scope(practice_id), _collector_resting():
+            flight.fly(eligible[start : start + CHUNK])
+    with db.scope(practice_id):
+        return flight.landed(total, left_out)
 
 
 @contextmanager

@@ -10,13 +10,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from recare.campaigns import campaign as campaigns
-from recare.campaigns import pages, pages_launch, playbook, why
+from recare.campaigns import pages, pages_launch, playbook, rehearsed, runs
 from recare.campaigns.campaign import Campaign, CannotPublishError
 from recare.campaigns.enrol import NotRunningError
 from recare.campaigns.forms import NewCampaignForm, PlaybookForm
 from recare.campaigns.pages_launch import LaunchedBeforeError, NumberChangedError
 from recare.campaigns.playbook import PlaybookError
-from recare.campaigns.preview import preview
 from recare.practices.access import EVERYBODY, StaffRequest, staff
 
 if TYPE_CHECKING:
@@ -83,8 +82,11 @@ def detail(request: StaffRequest, campaign_id: int) -> HttpResponse:
         context |= {"plan": plan, "why": plan.why, "purpose": pages.PURPOSES[plan.purpose], "rules": pages.rules(plan)}
         context["tallies"] = pages.tallies(request.practice.id, row.id, plan)
     if row.version is not None:
-        run = why.for_run(request.practice.id, row.id)
-        context |= {"standing": pages.standing(request.practice.id, row.id), "run": run, "causes": pages.causes(run)}
+        standing = pages.standing(request.practice.id, row.id)
+        run, counted = runs.look(request.practice.id, row.id, standing.treated + standing.held_out, request.now)
+        context |= {"standing": standing, "run": run, "causes": pages.causes(run), "counted": counted}
+    if (before := rehearsed.before_launch(request.practice.id, row.id)) is not None:
+        context |= {"before": pages.in_short(before[0]), "before_at": before[1]}
     return render(request, "campaigns/detail.html", context)
 
 
@@ -116,8 +118,22 @@ def edit(request: StaffRequest, campaign_id: int) -> HttpResponse:
 
 @staff(*LOOKERS)
 def rehearse(request: StaffRequest, campaign_id: int) -> HttpResponse:
-    """Show what a launch would do before it does anything."""
-    return _rehearsal(request, _found(request, campaign_id))
+    """Show what a launch would do before it does anything; a worker counts it, and the page waits for that."""
+    row = _found(request, campaign_id)
+    if request.method == "POST":
+        rehearsed.again(request.practice.id, row.id, request.now)
+        return redirect("campaigns:rehearse", row.id)
+    if getattr(request, "htmx", False):
+        return _progress(request, row)
+    return _rehearsal(request, row)
+
+
+def _progress(request: StaffRequest, row: Campaign) -> HttpResponse:
+    """Answer the page that waits: how far it is, or that the whole page is to be read again."""
+    found = rehearsed.under_way(request.practice.id, row.id)
+    if found is None:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return render(request, "campaigns/rehearsal_progress.html", {"campaign": row, "counted": found})
 
 
 def _rehearsal(request: StaffRequest, row: Campaign, warning: str = "", status: int = 200) -> HttpResponse:
@@ -127,19 +143,12 @@ def _rehearsal(request: StaffRequest, row: Campaign, warning: str = "", status: 
         "may_launch": request.role in EDITORS and row.state in {"draft", "running"},
     }
     try:
-        seen = preview(request.practice.id, row.id, request.now)
+        look = rehearsed.look(request.practice.id, row, request.now)
     except (CannotPublishError, PlaybookError) as error:
         return render(request, "campaigns/rehearsal.html", context | {"problems": error.problems}, status=status)
-    context |= {
-        "seen": seen, "treated": seen.eligible - seen.held_out, "token": pages_launch.seal(request.practice.id, row.id, seen),
-        "channels": [(pages.CHANNELS[channel], count) for channel, count in seen.channels.items()],
-        "steps": [(step, [(pages.CHANNELS[c], n) for c, n in step.channels.items()]) for step in seen.steps],
-        "left_out": [pages.Counted(one.code, pages.sentence(one.code, one.words), one.patients) for one in seen.left_out],
-        "not_contacted": [pages.Counted(one.code, pages.sentence(one.code, one.words), one.patients) for one in seen.not_contacted],
-        "waiting": [pages.Counted(one.code, pages.sentence(one.code, one.words), one.patients) for one in seen.waiting],
-        "cost": seen.cost_micros / 10_000, "invitations": f"{seen.chairs.invited} first invitations fall into them",
-        "days": list(seen.days.items())[:14],
-    }  # fmt: skip
+    context["counted"] = look.counted
+    if look.seen is not None:
+        context |= pages.rehearsal(look.seen) | {"token": pages_launch.seal(request.practice.id, row.id, look.seen)}
     return render(request, "campaigns/rehearsal.html", context, status=status)
 
 
@@ -159,6 +168,7 @@ def launch(request: StaffRequest, campaign_id: int) -> HttpResponse:
     except (CannotPublishError, PlaybookError) as error:
         return _rehearsal(request, row, " ".join(error.problems), status=409)
     except (NotRunningError, ValueError) as error:
+        rehearsed.again(request.practice.id, row.id, request.now)
         return _rehearsal(request, row, str(error), status=409)
     toasts.success(
         request, f"Launched: {done.treated:,} patients are on the ladder, {done.held_out:,} are left alone by chance."

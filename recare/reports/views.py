@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from recare.base import audit, db
 from recare.practices.access import StaffRequest, staff
-from recare.reports import charts, printed
+from recare.reports import charts, kept, printed
 from recare.reports.report import Report, build
 
 READERS = ("owner", "manager", "auditor", "group_admin", "clinician")
@@ -45,11 +45,10 @@ def _chosen(request: StaffRequest) -> tuple[list[Choice], int | None]:
 def results(request: StaffRequest) -> HttpResponse:
     """Show what the campaigns changed: finding first, then arms, funnel, answers, cost."""
     choices, campaign_id = _chosen(request)
-    report = build(request.practice, campaign_id, request.now)
+    report, counted = kept.look(request.practice, campaign_id, request.now)
     drawn = {"funnel": charts.funnel(report), "arms": charts.arms(report)} if report.span.assigned else {}
-    return render(
-        request, "reports/results.html", {"report": report, "charts": drawn, "choices": choices, "chosen": campaign_id}
-    )
+    context = {"report": report, "charts": drawn, "choices": choices, "chosen": campaign_id, "counted": counted}
+    return render(request, "reports/results.html", context)
 
 
 @staff(*READERS)

@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from recare.base import db
-from recare.segments import listing
+from recare.base import counted, db
+from recare.segments import bands as band_definitions
+from recare.segments import listing, segment
 from recare.segments.predicate import compile_node
 from recare.segments.segment import Count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
+    from datetime import date, datetime
 
+    from recare.base.counted import Counted
     from recare.practices.practice import Practice
     from recare.segments.bands import Bands
     from recare.segments.listing import Relation
     from recare.segments.predicate import Predicate
+    from recare.segments.segment import Segment
 
+WHAT: Final = "segments"
 _WAYS: Final = ("sms", "email", "call", "letter")
 _MOST: Final = 50  # segments in one statement: each is one bit of a number, and four bits say what reaches the patient
+
+
+def look(practice: Practice, found: Sequence[Segment], now: datetime) -> tuple[list[Count], Counted | None]:
+    """Return how many these current segments hold: counted now, or of a large practice kept, with when they were counted."""
+    today = now.astimezone(practice.zone).date()
+    if not listing.relation(practice, today).kept:
+        return counts(practice, [_asked(one) for one in found], today), None
+    kept = counted.looked_at(practice.id, WHAT, now, lambda: count(practice, now))
+    figures = kept.figures or {}
+    if any(str(one.id) not in figures for one in found):  # saved since then: one reading counts them all
+        kept = counted.keep(practice.id, WHAT, figures := count(practice, now), now)
+    return [Count(**figures[str(one.id)]) for one in found], kept
+
+
+def count(practice: Practice, now: datetime) -> dict[str, dict[str, int]]:
+    """Count every current segment, by its id, in the caller's scope."""
+    found = segment.every(practice.id)
+    counted_now = counts(practice, [_asked(one) for one in found], now.astimezone(practice.zone).date())
+    return {str(one.id): asdict(figures) for one, figures in zip(found, counted_now, strict=True)}
+
+
+def _asked(one: Segment) -> tuple[Predicate, Bands]:
+    return segment.predicate_of(one), band_definitions.get(one.bands)
 
 
 def counts(practice: Practice, asked: Sequence[tuple[Predicate, Bands]], today: date) -> list[Count]:

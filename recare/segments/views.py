@@ -49,12 +49,13 @@ def every(request: StaffRequest) -> HttpResponse:
     """List the practice's segments with how many they hold; the look is on the audit trail."""
     segment.install(request.practice.id, request.now)
     found, shipped = segment.every(request.practice.id), _ready_made()
-    asked = [(segment.predicate_of(each), band_definitions.get(each.bands)) for each in found]
-    counted = list(zip(found, reach.counts(request.practice, asked, _today(request)), strict=True))
+    counts, counted = reach.look(request.practice, found, request.now)
+    lines = list(zip(found, counts, strict=True))
     audit.record(request.practice.id, request.staff, "viewed a list", "segments", request.now, {"segments": len(found)})
     context = {
-        "own": [(each, ways(count)) for each, count in counted if each.slug not in shipped],
-        "ready_made": [(each, ways(count)) for each, count in counted if each.slug in shipped], "may_edit": request.role in EDITORS,
+        "own": [(each, ways(count)) for each, count in lines if each.slug not in shipped],
+        "ready_made": [(each, ways(count)) for each, count in lines if each.slug in shipped], "may_edit": request.role in EDITORS,
+        "counted": counted,
     }  # fmt: skip
     return render(request, "segments/list.html", context)
 
@@ -83,7 +84,7 @@ def detail(request: StaffRequest, slug: str) -> HttpResponse:
 
 def _page(request: StaffRequest, row: Segment, form: SegmentForm, status: int = 200) -> HttpResponse:
     predicate, bands = segment.predicate_of(row), band_definitions.get(row.bands)
-    [count] = reach.counts(request.practice, [(predicate, bands)], _today(request))
+    [count], counted = reach.look(request.practice, [row], request.now)
     audit.record(
         request.practice.id,
         request.staff,
@@ -94,6 +95,7 @@ def _page(request: StaffRequest, row: Segment, form: SegmentForm, status: int = 
     )
     context = {
         "segment": row, "words": in_words(predicate.root, _today(request)), "bands": bands, "count": ways(count), "total": count.total,
+        "counted": counted,
     }  # fmt: skip
     return render(request, "segments/detail.html", context | _editor(request, form), status=status)
 

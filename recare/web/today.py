@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 from django.contrib import messages as toasts
@@ -18,6 +18,7 @@ from recare.bookings.schedule import Opening
 from recare.patients import tasks
 from recare.practices.access import StaffRequest, staff
 from recare.practices.practice import Practice
+from recare.reports import today as figures_today
 from recare.web.task_words import Shown, shown, title
 
 _DAYS: Final = 14
@@ -27,34 +28,14 @@ _VISIT_MINUTES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Three numbers; each is explained where it is shown."""
-
-    inactive: int
-    contacted: int
-    booked: int
-
-
-@dataclass(frozen=True, slots=True)
 class Running:
     """A campaign that is contacting people now, or is paused."""
 
     id: int
     name: str
     state: str
-    waiting: int
-
-
-_FIGURES: Final = """
-SELECT (SELECT count(*) FROM patient_facts WHERE practice_id = %(practice)s AND last_visit_on <= (%(today)s::date - interval '12 months')::date) AS inactive,
-       (SELECT count(DISTINCT patient_id) FROM message WHERE practice_id = %(practice)s AND sent_at > %(since)s AND touch_id IS NOT NULL) AS contacted,
-       (SELECT count(*) FROM outcome WHERE practice_id = %(practice)s AND kind = 'booked' AND at > %(since)s) AS booked
-"""
-_RUNNING: Final = """
-SELECT c.id, c.name, c.state,
-       (SELECT count(*) FROM enrolment e WHERE e.practice_id = c.practice_id AND e.campaign_id = c.id AND e.state = 'waiting') AS waiting
-FROM campaign c WHERE c.practice_id = %(practice)s AND c.state IN ('running', 'paused') ORDER BY c.id
-"""
+    waiting: int | None
+    """Patients on their way; None when it was launched after they were counted."""
 
 
 @staff()
@@ -63,17 +44,26 @@ def today(request: StaffRequest) -> HttpResponse:
     from recare.calls import worklist
 
     practice, now = request.practice, request.now
-    day = now.astimezone(practice.zone).date()
-    figures = db.one(Figures, _FIGURES, practice=practice.id, today=day, since=now - timedelta(days=30))
+    figures, counted = figures_today.look(practice, now)
     context = {
         "tasks": [shown(task) for task in tasks.list_open(practice.id, limit=8, most_urgent=_SOON)],
         "later": [(title(kind), kind, count) for kind, count in tasks.counts(practice.id, from_urgency=_SOON + 1)],
         "calls": [entry for entry in worklist.due(practice.id, now, 8, request.staff) if not entry.locked],
         "chairs": free_visits(practice, request),
-        "running": db.rows(Running, _RUNNING, practice=practice.id),
+        "running": [
+            Running(*row, figures.waiting.get(str(row[0]), None if counted else 0)) for row in _running(practice.id)
+        ],
         "figures": figures,
+        "counted": counted,
     }
     return render(request, "web/today.html", context)
+
+
+def _running(practice_id: int) -> list[tuple[int, str, str]]:
+    return db.tuples(
+        "SELECT id, name, state FROM campaign WHERE practice_id = %(practice)s AND state IN ('running', 'paused') ORDER BY id",
+        practice=practice_id,
+    )
 
 
 def free_visits(practice: Practice, request: StaffRequest) -> list[tuple[date, int]]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
-from recare.base import db
+from recare.base import counted, db
 from recare.campaigns import campaign, offers, playbook
+from recare.jobs import counting
 from recare.practices.practice import Practice
 from recare.segments import segment
 from tests.campaigns import build
@@ -42,6 +45,13 @@ def token_of(page: str) -> str:
     return found[1]
 
 
+def rehearsed(client: Client, practice: Practice, campaign_id: int) -> str:
+    """The page of a rehearsal once a worker has made it."""
+    client.get(f"/campaigns/{campaign_id}/preview/")
+    assert counting.count_batch(practice.id, NOW) == 1
+    return client.get(f"/campaigns/{campaign_id}/preview/").content.decode()
+
+
 def enrolled(practice: Practice) -> tuple[int, int]:
     return db.tuples(
         "SELECT count(*) FILTER (WHERE arm = 'treated'), count(*) FILTER (WHERE arm = 'held_out') FROM enrolment WHERE practice_id = %(p)s",
@@ -62,7 +72,7 @@ def test_every_shipped_playbook_can_be_used_from_the_gallery(practice: Practice,
 
 def test_a_campaign_is_rehearsed_launched_paused_resumed_and_finished(practice: Practice, as_role: SignIn) -> None:
     manager, campaign_id = as_role("manager"), draft(practice)
-    page = manager.get(f"/campaigns/{campaign_id}/preview/").content.decode()
+    page = rehearsed(manager, practice, campaign_id)
     shown = re.search(r"Launch: (\d+) patients? will be contacted, (\d+) left alone by chance", page)
     assert shown
     assert enrolled(practice) == (0, 0)
@@ -85,7 +95,7 @@ def test_a_campaign_is_rehearsed_launched_paused_resumed_and_finished(practice: 
 
 def test_a_second_click_changes_nothing(practice: Practice, as_role: SignIn) -> None:
     owner, campaign_id = as_role("owner"), draft(practice)
-    token = token_of(owner.get(f"/campaigns/{campaign_id}/preview/").content.decode())
+    token = token_of(rehearsed(owner, practice, campaign_id))
     owner.post(f"/campaigns/{campaign_id}/launch/", {"token": token})
     before = db.tuples("SELECT id, version_id FROM enrolment WHERE practice_id = %(p)s ORDER BY id", p=practice.id)
     build.person(practice.id)
@@ -101,7 +111,7 @@ def test_a_second_click_changes_nothing(practice: Practice, as_role: SignIn) -> 
 
 def test_another_number_than_was_shown_asks_again(practice: Practice, as_role: SignIn) -> None:
     owner, campaign_id = as_role("owner"), draft(practice, people=5, hold_out=0)
-    token = token_of(owner.get(f"/campaigns/{campaign_id}/preview/").content.decode())
+    token = token_of(rehearsed(owner, practice, campaign_id))
     for _ in range(5):
         build.person(practice.id)
     build.refresh(practice.id)
@@ -109,13 +119,71 @@ def test_another_number_than_was_shown_asks_again(practice: Practice, as_role: S
     assert answer.status_code == 409
     assert "went from 5 to 10" in answer.content.decode()
     assert (enrolled(practice), campaign.get(practice.id, campaign_id).state) == ((0, 0), "draft")
-    owner.post(f"/campaigns/{campaign_id}/launch/", {"token": token_of(answer.content.decode())})
+    owner.post(f"/campaigns/{campaign_id}/launch/", {"token": token_of(rehearsed(owner, practice, campaign_id))})
     assert enrolled(practice) == (10, 0)
+
+
+def test_a_rehearsal_is_made_by_a_worker_while_the_page_says_how_far_it_is(
+    practice: Practice, as_role: SignIn
+) -> None:
+    owner, campaign_id = as_role("owner"), draft(practice)
+    address = f"/campaigns/{campaign_id}/preview/"
+    assert "Waiting for the worker" in owner.get(address).content.decode()
+    counted.came_to(practice.id, f"preview:{campaign_id}", 5, 12)
+    part = owner.get(address, headers={"HX-Request": "true"})
+    assert "5 of 12 patients" in part.content.decode()
+    assert "<h1>" not in part.content.decode()
+    counting.count_batch(practice.id, NOW)
+    assert owner.get(address, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
+    page = owner.get(address).content.decode()
+    assert re.search(r"\d+ contacted, \d+ not", page)
+    assert "Rehearsed" in page
+    assert not counting.count_batch(practice.id, NOW), "one look is one rehearsal"
+
+
+def test_a_rehearsal_is_made_anew_for_another_plan_for_an_old_one_and_when_somebody_asks(
+    practice: Practice, as_role: SignIn
+) -> None:
+    owner, campaign_id = as_role("owner"), draft(practice)
+    address = f"/campaigns/{campaign_id}/preview/"
+    assert "Launch:" in rehearsed(owner, practice, campaign_id)
+    campaign.save(practice.id, campaign_id, build.text(hold_out=0.2), "colleague", NOW)
+    assert "Launch:" not in owner.get(address).content.decode()
+    assert "Launch:" in rehearsed(owner, practice, campaign_id)
+    owner.post(address)
+    assert "Launch:" not in owner.get(address).content.decode()
+    counting.count_batch(practice.id, NOW)
+    db.run("UPDATE practice SET clock_at = %(at)s WHERE id = %(p)s", at=NOW + timedelta(hours=2), p=practice.id)
+    assert "Launch:" not in owner.get(address).content.decode()
+
+
+def test_a_rehearsal_that_fails_says_so_and_can_be_tried_again(practice: Practice, as_role: SignIn) -> None:
+    owner, campaign_id = as_role("owner"), draft(practice)
+    owner.get(f"/campaigns/{campaign_id}/preview/")
+    counted.failed(practice.id, f"preview:{campaign_id}", "This could not be counted.")
+    page = owner.get(f"/campaigns/{campaign_id}/preview/").content.decode()
+    assert "This could not be counted." in page
+    assert "Try again" in page
+    owner.post(f"/campaigns/{campaign_id}/preview/")
+    counting.count_batch(practice.id, NOW)
+    assert "Launch:" in owner.get(f"/campaigns/{campaign_id}/preview/").content.decode()
+
+
+def test_what_was_rehearsed_stands_beside_what_was_sent(practice: Practice, as_role: SignIn) -> None:
+    owner, campaign_id = as_role("owner"), draft(practice)
+    page = rehearsed(owner, practice, campaign_id)
+    said = re.search(r"if you launched now: (.*?)</p>", page)
+    assert said
+    owner.post(f"/campaigns/{campaign_id}/launch/", {"token": token_of(page)})
+    rehearsed(owner, practice, campaign_id)  # for who is new: it does not write over the one that was launched by
+    after = owner.get(f"/campaigns/{campaign_id}/").content.decode()
+    assert f": {said[1]}</p>" in after
+    assert "Before the launch" in after
 
 
 def test_a_plan_changed_since_it_was_shown_asks_again(practice: Practice, as_role: SignIn) -> None:
     owner, campaign_id = as_role("owner"), draft(practice)
-    token = token_of(owner.get(f"/campaigns/{campaign_id}/preview/").content.decode())
+    token = token_of(rehearsed(owner, practice, campaign_id))
     campaign.save(practice.id, campaign_id, build.text(hold_out=0.2), "colleague", NOW)
     answer = owner.post(f"/campaigns/{campaign_id}/launch/", {"token": token})
     assert (answer.status_code, enrolled(practice)) == (409, (0, 0))

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from recare.base import db
 from recare.campaigns import campaign, playbook
+from recare.jobs import counting
 from recare.messages import senders, templates
 from recare.messages.templates import Draft
 from recare.practices.practice import Practice
@@ -140,6 +141,8 @@ def test_a_rehearsal_shows_the_first_messages_of_real_patients(practice: Practic
     build.refresh(practice.id)
     campaign_id = campaign.create(practice.id, "Win-back", text, "owner", NOW)
     owner = as_role("owner")
+    owner.get(f"/campaigns/{campaign_id}/preview/")
+    counting.count_batch(practice.id, NOW)
     page = owner.get(f"/campaigns/{campaign_id}/preview/").content.decode()
     token = re.search(r'name="token" value="([^"]+)"', page)
     assert token
