@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 import tracemalloc
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -335,3 +336,35 @@ def test_a_decision_and_a_fetch_count_once(
     exports.claim(practice.id, made.id, who, 5, now)
     with pytest.raises(ExportError, match="fetched already"):
         exports.claim(practice.id, made.id, who, 5, now)
+
+
+def test_of_two_windows_that_fetch_at_the_same_moment_one_gets_the_file(
+    committed_practice: Practice, now: datetime
+) -> None:
+    place = committed_practice
+    who, second = Who("max@example.com", "manager"), Who(f"olga-{place.slug}@example.com", "owner")
+    with db.scope(place.id):
+        staff.create_user(second.email, "correct horse battery", "owner", place.slug, now - timedelta(days=1))
+        made = exports.ask(place, Asked("patients", {}, "Patients", 501, "quality"), who, now)
+        exports.decide(place.id, made.id, second, now, approve=True)
+    start, got = threading.Barrier(4), list[str]()
+
+    def fetch() -> None:
+        start.wait(10)
+        try:
+            with db.scope(place.id):
+                exports.claim(place.id, made.id, who, 501, now)
+            got.append("file")
+        except ExportError as refused:
+            got.append(str(refused))
+        finally:
+            connections.close_all()
+
+    windows = [threading.Thread(target=fetch) for _ in range(4)]
+    for window in windows:
+        window.start()
+    for window in windows:
+        window.join(20)
+    assert sorted(got) == ["It was fetched already. An approval is good for one file; ask again for another."] * 3 + [
+        "file"
+    ]
