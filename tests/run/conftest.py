@@ -77,3 +77,17 @@ def restored(made: Made, installation: Callable[[], Installation]) -> Installati
     told = place.tell("restore", str(made.file), "--key", str(made.source.home / "secret.key"))
     assert told.code == 0, told.said
     return place
+
+
+@pytest.fixture(scope="session")
+def twin(made: Made, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Installation]:
+    """Make another installation that is as the one that was backed up, key and all; it may be changed."""
+
+    def make() -> Installation:
+        name = f"twin{next(_numbers)}"
+        cluster.create_database(name, template=made.source.db)
+        home = tmp_path_factory.mktemp(name)
+        shutil.copy2(made.source.home / "secret.key", home)
+        return Installation(home, cluster, name)
+
+    return make

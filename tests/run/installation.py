@@ -70,7 +70,7 @@ class Installation:
 
     def rows(self, query: str, **params: Any) -> list[tuple[Any, ...]]:
         with self.connect() as connection:
-            return connection.execute(query, params).fetchall()
+            return connection.execute(query, params or None).fetchall()
 
     def sums(self) -> dict[str, str]:
         """A checksum of each table's rows, whatever their order."""

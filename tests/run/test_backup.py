@@ -207,12 +207,12 @@ def without_recall(head: Head) -> Head:
 
 
 DAMAGE: dict[str, tuple[Callable[[Made, Path], Path | bytes], str]] = {
-    "a changed byte": (lambda m, p: m.file.read_bytes()[:-40] + b"!" + m.file.read_bytes()[-39:], "damaged, changed or cut off"),
-    "a cut-off end": (lambda m, p: m.file.read_bytes()[:-1], "damaged, changed or cut off at its end"),
-    "an empty file": (lambda m, p: b"", "no backup of Recare"),
-    "another file": (lambda m, p: b"Patient ID,Last Name\n1,Example\n", "no backup of Recare"),
-    "a folder": (lambda m, p: p.parent, "cannot be read"),
-    "no file": (lambda m, p: p.with_name("nowhere"), "cannot be read"),
+    "a changed byte": (lambda m, _p: m.file.read_bytes()[:-40] + b"!" + m.file.read_bytes()[-39:], "damaged, changed or cut off"),
+    "a cut-off end": (lambda m, _p: m.file.read_bytes()[:-1], "damaged, changed or cut off at its end"),
+    "an empty file": (lambda _m, _p: b"", "no backup of Recare"),
+    "another file": (lambda _m, _p: b"Patient ID,Last Name\n1,Example\n", "no backup of Recare"),
+    "a folder": (lambda _m, p: p.parent, "cannot be read"),
+    "no file": (lambda _m, p: p.with_name("nowhere"), "cannot be read"),
     "a table less": (lambda m, p: rewritten(m, p, skip="consent_event"), "the table consent_event is missing from it"),
     "an unknown table less": (lambda m, p: rewritten(m, p, head=without_recall, skip="recall"), "its table recall has other columns"),
     "other columns": (lambda m, p: rewritten(m, p, head=other_column), "its table recall has other columns"),
