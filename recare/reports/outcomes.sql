@@ -1,6 +1,6 @@
--- First booking and first kept visit of every watched enrolment, from the chart and from bookings made here; arms are not read.
+-- Brings the first booking and the first kept visit of every watched enrolment up to date, and returns how many rows that changed. They are
+-- read from the chart and from bookings made here; arms are not read.
 -- A visit on the day of assignment was arranged before it, so it counts for nobody.
-CREATE TEMP TABLE seen_outcome ON COMMIT DROP AS
 WITH watched AS (
     SELECT e.id AS enrolment_id, e.patient_id, e.assigned_at, (e.assigned_at AT TIME ZONE p.tz)::date AS assigned_on, p.tz
     FROM enrolment e JOIN practice p ON p.id = e.practice_id
@@ -34,5 +34,20 @@ WITH watched AS (
         WHERE practice_id = %(practice)s AND patient_id = w.patient_id AND done_on > w.assigned_on
           AND done_on <= (%(now)s AT TIME ZONE w.tz)::date AND status = 'completed' AND code NOT IN ('D9986', 'D9987')
         ORDER BY done_on, id LIMIT 1) pr
+), seen AS MATERIALIZED (
+    SELECT DISTINCT ON (enrolment_id, kind) enrolment_id, kind, at, evidence FROM found ORDER BY enrolment_id, kind, at, evidence
+), gone AS (
+    -- a visit that the chart has taken back
+    DELETE FROM outcome o USING watched w
+    WHERE o.practice_id = %(practice)s AND o.enrolment_id = w.enrolment_id
+      AND NOT EXISTS (SELECT FROM seen s WHERE s.enrolment_id = o.enrolment_id AND s.kind = o.kind)
+    RETURNING 1
+), written AS (
+    INSERT INTO outcome (practice_id, enrolment_id, kind, at, evidence, recorded_at)
+    SELECT %(practice)s, enrolment_id, kind, at, evidence, %(now)s FROM seen
+    ON CONFLICT (practice_id, enrolment_id, kind) DO UPDATE
+       SET at = EXCLUDED.at, evidence = EXCLUDED.evidence, recorded_at = EXCLUDED.recorded_at
+     WHERE (outcome.at, outcome.evidence) IS DISTINCT FROM (EXCLUDED.at, EXCLUDED.evidence)
+    RETURNING 1
 )
-SELECT DISTINCT ON (enrolment_id, kind) enrolment_id, kind, at, evidence FROM found ORDER BY enrolment_id, kind, at, evidence
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM written)
