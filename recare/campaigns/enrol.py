@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from recare.campaigns.playbook import Playbook
 
 
+_MANY: Final = 1_000
+
+
 class NotRunningError(ValueError):
     """A campaign that is not running takes nobody in."""
 
@@ -58,6 +61,10 @@ def freeze_and_enrol(practice_id: int, campaign_id: int, now: datetime) -> Enrol
     plan = versions.read(version_id, campaign_id, spec).playbook
     chosen = audience.select(practice_id, campaign_id, plan, spec["segment"], now)
     treated, held_out, left_out = _insert(chosen, plan, {"version": version_id, "salt": salt})
+    if treated + held_out > _MANY:
+        db.analyze(
+            "enrolment"
+        )  # else the first decisions sort all of them for each batch, until the server notices by itself
     db.run(
         "INSERT INTO campaign_freeze (practice_id, campaign_id, version_id, at, treated, held_out, left_out) "
         "SELECT %(practice)s, %(campaign)s, %(version)s, %(now)s, %(treated)s, %(held_out)s, %(left_out)s",
