@@ -19,6 +19,7 @@ from recare.compliance.wording import fold, unmask
 Verdict = Literal["stop", "maybe", "none"]
 
 _NOT_WORDS = re.compile(r"[^\w\s]+|_")
+_CLAUSES = re.compile(r"([^.,;!?\n]+)([.,;!?\n]|$)")
 _SPACES = re.compile(r"\s+")
 _LONG_RUN = re.compile(r"([a-z])\1{2,}")
 _NEGATED = re.compile(
@@ -64,6 +65,7 @@ class _Rules:
     doubt_emoji: frozenset[str]
     courtesies: re.Pattern[str]
     keywords: dict[str, str]
+    clauses: frozenset[str]
     phrases: tuple[tuple[str, re.Pattern[str]], ...]
     anywhere: tuple[tuple[str, str], ...]
     whole: dict[str, str]
@@ -81,6 +83,7 @@ def _rules() -> _Rules:
         stop_emoji=frozenset(data["emoji"]["stop"]),
         doubt_emoji=frozenset(data["emoji"]["doubt"]),
         courtesies=re.compile(rf"^(?:(?:{courtesies}) )+(?=\S)|(?: (?:{courtesies}))+$"),
+        clauses=frozenset(data["clauses"]),
         keywords={word: language for language, words in data["keywords"].items() for word in words},
         phrases=tuple(
             (language, re.compile("|".join(rf"\b(?:{p})" for p in ps))) for language, ps in data["phrases"].items()
@@ -104,7 +107,7 @@ def read(text: str) -> OptOut:
     words = _words(text)
     if not words:
         return _emoji_only(text, rules)
-    found = _keyword(words, rules) or _phrase(_mend(words, rules), rules)
+    found = _keyword(words, rules) or _phrase(_mend(words, rules), rules) or _clause(text, rules)
     if found:
         return found
     doubt = rules.doubt.search(words) or rules.doubt.search(_mend(words, rules))
@@ -154,6 +157,15 @@ def _keyword(words: str, rules: _Rules) -> OptOut | None:
             return OptOut("stop", bare, "es" if target in {"alto", "cancelar", "parar"} else "en")
         if bare in rules.real_words and any(_one_slip(bare, word) for word in _TYPO_TARGETS[:2]):
             return OptOut("maybe", bare, "")
+    return None
+
+
+def _clause(text: str, rules: _Rules) -> OptOut | None:
+    """A stop word that stands alone between commas or full stops; a question is none, and neither is a negation before it."""
+    for part, end in _CLAUSES.findall(text):
+        bare = rules.courtesies.sub("", rules.courtesies.sub("", _words(part))).strip()
+        if end != "?" and bare in rules.clauses:
+            return OptOut("stop", bare, rules.keywords.get(bare, "en"))
     return None
 
 

@@ -22,8 +22,13 @@ US_ZONES: Final = (
 )  # fmt: skip
 """Names preferred for zones with the same clock, so that 'America/Boise' and 'America/Denver' are one (TIM-04: lies inside)."""
 
-ODD_ZIPS: Final = {"89883": ("America/Denver",), "89825": ("America/Denver",)}
-"""Towns that keep the clock of the state next door: West Wendover and Jackpot, Nevada."""
+ODD_ZIPS: Final = {
+    "89883": ("America/Denver",), "89825": ("America/Denver",), "86045": ("America/Denver",), "86502": ("America/Denver",),
+    "86512": ("America/Denver",), "86034": ("America/Denver",),
+}  # fmt: skip
+"""Places that keep, or partly keep, another clock than the list says: West Wendover and Jackpot, Nevada, that of the state next door; the edge
+of the Navajo Nation (Tuba City, Chambers, Sanders, Keams Canyon), which changes to summer time while Arizona around it does not.
+"""
 
 MILITARY: Final = frozenset({"AA", "AE", "AP"})
 """Post offices of the forces abroad: the person can be anywhere."""
@@ -172,7 +177,7 @@ def table() -> dict[str, AreaCode]:
 
 @functools.cache
 def zips() -> dict[str, AreaCode]:
-    """ZIP -> state and zone, from the zipcodes package; two towns across a state line keep their neighbours' clock as well."""
+    """ZIP -> state and zone, from the zipcodes package; odd places keep both clocks."""
     return {
         row["zip_code"]: AreaCode(
             "US",

@@ -82,7 +82,7 @@ RESTRICTIONS: dict[str, Callable[[Context], Context]] = {
     "listed": change("point", dnc_listed=True),
     "never scrubbed": change("point", dnc_checked_on=None),
     "reassigned": change("point", reassigned="yes"),
-    "state listed": change("point", state_dnc_checked=True, state_dnc_listed=True),
+    "state listed": change("point", state_dnc_listed=True),
     "never confirmed": change("point", last_confirmed_on=None),
     "dismissed": change("patient", dismissed=True),
     "deceased": change("patient", deceased=True),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from recare.compliance.question import plus_months
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from recare.compliance.context import Point
     from recare.compliance.question import Question
 
@@ -55,7 +57,12 @@ def do_not_call(q: Question) -> None:
 def _scrub_stale(q: Question, point: Point) -> bool:
     if point.dnc_listed is None or point.dnc_checked_on is None:
         return True
-    return (q.last_day - point.dnc_checked_on).days > q.law.registry_max_age
+    return not _known(q, point.dnc_checked_on, q.law.registry_max_age)
+
+
+def _known(q: Question, day: date | None, days: int) -> bool:
+    """Whether ``day`` lies at most so many days back; one in the future proves nothing (a day's grace for clocks that run ahead)."""
+    return day is not None and -1 <= (q.last_day - day).days <= days
 
 
 def reassigned(q: Question) -> None:
@@ -67,7 +74,7 @@ def reassigned(q: Question) -> None:
         q.deny("RND_NEEDED", "RND-01", q.law.query_states[0])
         return
     confirmed = point.last_confirmed_on
-    if q.channel == "sms" and (confirmed is None or (q.last_day - confirmed).days > CONFIRMED_DAYS):
+    if q.channel == "sms" and not _known(q, confirmed, CONFIRMED_DAYS):
         q.review("RND_NEEDED", "RND-01", point.reassigned)
 
 
@@ -84,7 +91,7 @@ def neutral(q: Question) -> None:
     ):
         return
     confirmed = point.last_confirmed_on
-    if confirmed is None or q.last_day >= plus_months(confirmed, NEUTRAL_MONTHS):
+    if confirmed is None or (confirmed - q.last_day).days > 1 or q.last_day >= plus_months(confirmed, NEUTRAL_MONTHS):
         q.deny("NEUTRAL_REQUIRED", "NUM-02")
 
 
@@ -95,7 +102,7 @@ def query_clean(q: Question, point: Point) -> bool:
     if q.practice.is_sandbox:
         return True
     asked = point.reassigned_checked_on
-    return point.reassigned == "no" and asked is not None and (q.last_day - asked).days <= QUERY_DAYS
+    return point.reassigned == "no" and _known(q, asked, QUERY_DAYS)
 
 
 def not_interested(q: Question) -> None:

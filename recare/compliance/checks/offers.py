@@ -14,10 +14,13 @@ GIFT_CENTS: Final = 1500
 GIFT_YEAR_CENTS: Final = 7500
 
 WAIVER: Final = re.compile(
-    r"(?:waiv\w+|no|forgiv\w+|cover|skip)\W+(?:\w+\W+){0,2}(?:co-?pay\w*|deductibles?|out[- ]of[- ]pocket)"
-    r"|(?:insurance|plan)\W+(?:\w+\W+){0,3}(?:payment|paid)\W+in\W+full|no\W+out[- ]of[- ]pocket",
+    r"(?:waiv\w+|no|zero|nothing|\$0|free|forgiv\w+|cover|skip|without|sin|perdonamos)\W+(?:\w+\W+){0,2}"
+    r"(?:co-?pay\w*|deductibles?|out[- ]of[- ]pocket|copagos?|deducibles?)"
+    r"|(?:co-?pay\w*|deductibles?)\W+(?:is|are)\W+(?:on\W+us|waived|free|covered|forgiven)"
+    r"|(?:insurance|plan)\W+(?:\w+\W+){0,3}(?:(?:payment|paid)\W+in\W+full|full\W+payment)|(?:seguro|plan)\W+(?:\w+\W+){0,3}pago\W+(?:total|completo)",
     re.IGNORECASE,
 )
+WAIVER_SIGNS: Final = ("pay", "deduc", "pocket", "paid", "pago")
 PROTECTED: Final = re.compile(
     r"(?<![a-z])(?:race|racial|ethnic\w*|colou?r|religi\w*|faith|sex|gender\w*|m[ae]n|wom[ae]n|males?|females?|boys?|girls?|orientation|"
     r"gay|lesbian|nationality|national[ _-]?origin|immigra\w*|disab\w*|age|ages|aged|agegroup|birth\w*|years?[ _-]old|seniors?|diagnos\w*|"
@@ -50,7 +53,7 @@ def waiver_words(q: Question) -> None:
     """OFR-02: "insurance as payment in full" is a waiver in other words."""
     text = q.content.text.lower()
     # plain searching first: most texts have none of these words, and every decision asks
-    if ("pay" in text or "deductible" in text or "pocket" in text or "paid" in text) and WAIVER.search(text):
+    if any(word in text for word in WAIVER_SIGNS) and WAIVER.search(text):
         q.deny("COPAY_WAIVER", "OFR-02")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from recare.compliance.question import plus_months
+from recare.compliance.question import SKEW, plus_months
 
 if TYPE_CHECKING:
     from recare.compliance.question import Question
@@ -70,7 +71,7 @@ def booked(q: Question) -> None:
     if patient.next_visit_at is not None and patient.next_visit_at > q.now:
         q.deny("HAS_APPT", "PAT-01", patient.next_visit_at.astimezone(q.clock()).date().isoformat())
     known = patient.visits_known_at
-    if known is None or (q.now - known).total_seconds() > q.practice.visits_max_age_hours * 3600:
+    if known is None or not -SKEW <= q.now - known <= timedelta(hours=q.practice.visits_max_age_hours):
         q.review("VISITS_STALE", "PAT-01", known.date().isoformat() if known else "")
 
 
@@ -104,7 +105,7 @@ def _grown_up(q: Question, adult_on: int) -> None:
     point, patient = q.point, q.patient
     given = point.consented_on.toordinal() if point is not None and point.consented_on is not None else None
     first_year = q.last_day.toordinal() < adult_on + 365
-    guardians = given < adult_on if given is not None else patient.has_guardian and first_year
+    guardians = given < adult_on if given is not None else first_year  # nobody knows when: it was a guardian's
     if patient.adult_since_consent or (guardians and (patient.has_guardian or first_year)):
         q.deny("ADULT_RECONSENT", "PAT-04")
 
