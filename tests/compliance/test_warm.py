@@ -1,0 +1,28 @@
+"""The first patient of the day is asked about as quickly as the second."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# In a process of its own: this one has answered a thousand questions.
+ASKED = """
+import time
+from datetime import UTC, datetime
+from recare.compliance.context import Content, Context, Patient, Point, PracticeFacts
+from recare.compliance.gates import decide
+from recare.compliance.packs import load_packs
+from recare.compliance.warm import warm_beside
+now = datetime(2027, 1, 12, 17, tzinfo=UTC)
+warm_beside(now).join()
+point = Point(id=1, kind="phone", address="+13055550142", level=2)
+asked = Context(PracticeFacts(id=1), Patient(id=1, zip="33101", country="US"), point, Content(channel="call", message_class="R"))
+begin = time.process_time()
+decide(asked, load_packs(), now)
+print(time.process_time() - begin)
+"""
+
+
+def test_after_warming_up_the_first_question_takes_milliseconds() -> None:
+    done = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 0.1
