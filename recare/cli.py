@@ -232,9 +232,12 @@ def proof(address: str, when: datetime, practice: str) -> None:
         from recare.practices import practice as practices
 
         place = practices.named(practice)
-        with db.scope(place.id):
-            found = evidence.contacted(place.id, address, when.replace(tzinfo=place.zone))
-            lines = [line for one in found for line in evidence.in_lines(one)]
+        try:
+            with db.scope(place.id):
+                found = evidence.contacted(place.id, address, when.replace(tzinfo=place.zone))
+                lines = [line for one in found for line in evidence.in_lines(one)]
+        except ValueError as error:
+            raise CannotStartError(str(error)) from error
     for line in lines or ["Nothing was handed over to this address within two minutes of then."]:
         click.echo(line)
 

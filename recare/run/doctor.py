@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 
@@ -39,9 +39,9 @@ _JOBS = "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1 ORDER 
 
 def examine(home: Path, urls: Urls) -> list[Finding]:
     """Look at versions, disk, database role, row-level security, schema and jobs. Needs Django loaded."""
-    with psycopg.connect(urls.app) as connection:
+    with psycopg.connect(urls.app, autocommit=True) as connection:
         findings = [*_versions(connection), _disk(home), *_role(connection)]
-        findings += [_row_security(connection), _schema(), _jobs(connection)]
+        findings += [_row_security(connection), _schema(), _jobs(connection), _stops(), _backed_up(connection)]
     return findings
 
 
@@ -76,6 +76,29 @@ def _row_security(connection: psycopg.Connection[tuple[object, ...]]) -> Finding
         return Finding("Row-level security", f"missing on {', '.join(naked)}: run 'recare migrate'", good=False)
     row = connection.execute(_PROTECTED).fetchone()
     return Finding("Row-level security", f"forced on {row[0] if row else 0} tables")
+
+
+def _stops() -> Finding:
+    from recare.consent import stops_file
+
+    problem = stops_file.problem()
+    if problem:
+        value = f"cannot be written to {problem}: set RECARE_STOPS_DIR to a folder that can"
+        return Finding("Opt-outs on file", value, good=False)
+    return Finding("Opt-outs on file", str(stops_file.folder()))
+
+
+_LAST_BACKUP: Final = "SELECT max(at) FROM audit_entry WHERE practice_id = 0 AND verb = 'made a backup'"
+
+
+def _backed_up(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:
+    """Only told: archiving by a server of one's own leaves no trace here."""
+    connection.execute("SET recare.practices = '{0}'")
+    try:
+        row = connection.execute(_LAST_BACKUP).fetchone()
+    except psycopg.errors.UndefinedTable:
+        row = None
+    return Finding("Last backup", f"{row[0]:%Y-%m-%d %H:%M} UTC" if row and row[0] else "none by 'recare backup' yet")
 
 
 def _schema() -> Finding:

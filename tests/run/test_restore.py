@@ -1,5 +1,7 @@
 """After a restore nobody is contacted who said no since the backup, and nothing goes out that may have gone out (I5, SEC-06)."""
 
+# ruff: noqa: N802  # the rule id stands in the name of its test; the rules table is made from it
+
 from __future__ import annotations
 
 import json
