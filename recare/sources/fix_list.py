@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from recare.base import db
+from recare.sources.csv.rules import title
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Group:
     @property
     def title(self) -> str:
         """The rule in words."""
-        return self.rule.replace("_", " ").capitalize()
+        return title(self.rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,33 @@ class SyncRun:
         """How many rows it rejected."""
         return sum(number for word, number in self.counts.items() if word.endswith(" rejected"))
 
+    @property
+    def empty(self) -> bool:
+        """Whether its files held no rows."""
+        return (
+            self.state == "done"
+            and any(file.get("rows") == 0 for file in self.files)
+            and not any(file.get("rows") for file in self.files)
+        )
+
+    @property
+    def outcome(self) -> list[str]:
+        """What it did, in words: "12 patients added"."""
+        return [
+            f"{number:,} {_SAID.get(word, word)}" for word, number in sorted(self.counts.items()) if _is_outcome(word)
+        ]
+
+
+_SAID = {
+    "consents added": "numbers given with a yes, recorded without evidence (level C1)",
+    "refusals added": "refusals recorded",
+    "patients gone": "patients marked absent, for they are in no file any more",
+}
+
+
+def _is_outcome(word: str) -> bool:
+    return word.endswith((" added", " changed", " gone"))
+
 
 def groups(practice_id: int) -> list[Group]:
     """Return the open findings, rejected rows first, the most frequent first."""
@@ -64,15 +92,31 @@ def groups(practice_id: int) -> list[Group]:
     )
 
 
+_RUN = "SELECT id, state, files, counts, error, actor, appointments_as_of, started_at, finished_at FROM sync_run WHERE practice_id = %(practice)s "
+
+
 def runs(practice_id: int, limit: int = 10) -> list[SyncRun]:
-    """Return the newest imports first."""
+    """Return the newest imports of files first."""
     return db.rows(
         SyncRun,
-        "SELECT id, state, files, counts, error, actor, appointments_as_of, started_at, finished_at FROM sync_run "
-        "WHERE practice_id = %(practice)s ORDER BY started_at DESC, id DESC LIMIT %(limit)s",
+        _RUN + "AND source = 'csv' ORDER BY started_at DESC, id DESC LIMIT %(limit)s",
         practice=practice_id,
         limit=limit,
     )
+
+
+def run(practice_id: int, run_id: int) -> SyncRun | None:
+    """Return one import, or None."""
+    return db.one(SyncRun, _RUN + "AND id = %(run)s", practice=practice_id, run=run_id)
+
+
+def last_written_by_rehearsal(practice_id: int) -> datetime | None:
+    """Return when the made-up patients of a rehearsal last wrote into the chart themselves; None outside one."""
+    at: datetime | None = db.value(
+        "SELECT max(finished_at) FROM sync_run WHERE practice_id = %(practice)s AND source <> 'csv'",
+        practice=practice_id,
+    )
+    return at
 
 
 def appointments_as_of(practice_id: int) -> datetime | None:

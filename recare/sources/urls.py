@@ -1,11 +1,11 @@
 from django.urls import path
 
-from recare.sources import views
+from recare.sources import pages_import, views
 
 app_name = "sources"
 urlpatterns = [
     path("data/", views.data, name="data"),
-    path("data/import/", views.upload, name="upload"),
-    path("data/import/<str:token>/", views.plan, name="plan"),
-    path("data/import/<str:token>/write/", views.write, name="write"),
+    path("data/import/", pages_import.upload, name="upload"),
+    path("data/import/<str:token>/", pages_import.follow, name="plan"),
+    path("data/import/<str:token>/answer/", pages_import.answer, name="answer"),
 ]

@@ -84,7 +84,12 @@ def test_an_export_older_than_the_chart_is_refused_and_says_what_to_do(place: Pr
     assert "are of 3 Jan 2027, 11:00 (the date of the file), but appointments of 12 Jan 2027, 11:00" in said[-1]
     with db.scope(place.id):
         assert db.value("SELECT count(*) FROM appointment WHERE deleted_at IS NULL AND status = 'scheduled'") == 1
-    assert importer.run_import([old], place.slug, False, NOW + DAY, said.append, datetime(2027, 1, 13, 9)) == 0
+    assert (
+        importer.run_import(
+            [old], place.slug, False, NOW + DAY, said.append, datetime.fromisoformat("2027-01-13T09:00")
+        )
+        == 0
+    )
 
 
 @pytest.mark.parametrize("rows", [PAST, "", AHEAD.replace("3/1/2027", "13/13/2027")])

@@ -23,7 +23,8 @@ from recare.practices import exports, setup, staff
 from recare.practices import practice as practices
 from recare.rehearsal import progress
 from recare.segments import facts, listing, segment
-from recare.sources import uploads
+from recare.sources import imports
+from recare.sources.csv import remembered
 from tests.bookings.clinic import make_clinic
 from tests.conftest import new_practice
 from tests.factories import insert, make_patient, make_point, make_visit
@@ -236,4 +237,5 @@ def _names(practice: Practice, mark: str) -> dict[str, list[Any]]:
         ids = db.values(f"{sql} {where} practice_id = %(p)s ORDER BY id", p=practice.id)
         found[name] = list(dict.fromkeys([ids[0], ids[-1]]))
     export = SimpleUploadedFile(f"{mark}.csv", f"Patient ID,First Name,Last Name\n1,{mark},{mark}\n".encode())
-    return found | {"upload": [uploads.keep(practice.id, [export])]}
+    remembered.keep(practice.id, ["Patient ID", mark], "patients", {}, mark, NOW)
+    return found | {"upload": [imports.begin(practice.id, [export], mark, NOW)]}

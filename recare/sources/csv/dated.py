@@ -32,6 +32,10 @@ class AsOf:
 class OlderExportError(ValueError):
     """Appointments from before those that are known: taking them would take back visits."""
 
+    def __init__(self, words: str, found: AsOf) -> None:
+        super().__init__(words)
+        self.found = found
+
 
 def fingerprint(path: Path) -> str:
     """Return what only files with the very same bytes share."""
@@ -51,7 +55,8 @@ def of_files(practice: Practice, files: Iterable[tuple[Path, str]], now: datetim
     if known is not None and found.at < known - timedelta(minutes=1):
         raise OlderExportError(
             f"its appointments are of {_shown(practice, found.at)} ({found.why}), but appointments of {_shown(practice, known)} are in the chart already. "
-            "Importing older ones would take visits back. Export again; or, if the date is wrong, say when they were exported."
+            "Importing older ones would take visits back. Export again; or, if the date is wrong, say when they were exported.",
+            found,
         )
     return found
 

@@ -93,13 +93,16 @@ def plan(
 ) -> Plan:
     """Read everything and say what would be written and what would be rejected, and why. Nothing is written.
 
-    ``as_of`` is when the appointments were exported, if a person has said so. Raises ValueError when a practice.yaml is wrong or the
-    appointments are older than those in the chart.
+    ``as_of`` is when the appointments were exported, if a person has said so. Raises ValueError when a practice.yaml is wrong.
     """
     work = _open(practice, paths, now, watch or Watch())
     work.plan.setup = [f"{path.name}: {setup.read_practice_yaml(path).name}" for path in work.settings]
     with db.scope(practice.id):
-        found = _dated(work, as_of)
+        try:
+            found = _dated(work, as_of)
+        except dated.OlderExportError as error:
+            found, work.plan.too_old = None, str(error)
+            work.plan.as_of, work.plan.as_of_why = error.found.at, error.found.why
         staging.open_tables()
         for file in work.opened:
             _stage(work, file)
@@ -312,7 +315,10 @@ def run_import(
     for line in printed.in_words(result):
         say(line)
     if (not result.usable or result.empty) and not result.setup:
-        say("Nothing was imported: " + ("the files hold no rows." if result.usable else "no file could be read."))
+        say(
+            "Nothing was imported: "
+            + ("the files hold no rows." if result.empty else "there was no file that could be.")
+        )
         return 1
     say(
         "Nothing was written: this was a dry run."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from recare.sources.csv import dates
 from recare.sources.csv.columns import DATE_KINDS
+from recare.sources.csv.rules import ADVICE, title
 
 if TYPE_CHECKING:
     from recare.sources.csv.columns import Survey
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from recare.sources.csv.reading import Layout
     from recare.sources.csv.rules import Issue
 
+_ROWS: Final = 5  # rows named for each rule
 _TAB: Final = {"\t": "tab"}
 
 
@@ -29,6 +31,7 @@ class ColumnPlan:
     how: str = ""
     order: str = ""
     decided: str = ""
+    chosen_order: str = ""
     examples: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
 
@@ -66,7 +69,7 @@ class FilePlan:
 @dataclass(slots=True)
 class Plan:
     """What an import would do, or has done. ``left_out``: sentences about files that are not read; ``as_of``: when the appointments were
-    exported, as far as can be told, with the reason in words.
+    exported, as far as can be told, with the reason in words; ``too_old``: why they may not be imported.
     """
 
     files: list[FilePlan] = dataclasses.field(default_factory=list)
@@ -74,6 +77,7 @@ class Plan:
     left_out: list[str] = dataclasses.field(default_factory=list)
     as_of: datetime | None = None
     as_of_why: str = ""
+    too_old: str = ""
     run: int | None = None
 
     @property
@@ -84,7 +88,7 @@ class Plan:
     @property
     def usable(self) -> bool:
         """Whether there is anything to import."""
-        return any(not file.refused for file in self.files)
+        return not self.too_old and any(not file.refused for file in self.files)
 
     @property
     def empty(self) -> bool:
@@ -119,7 +123,8 @@ def _column(layout: Layout, survey: Survey, place: int, today: date) -> ColumnPl
     if found.kind not in DATE_KINDS or known.rejected:
         return ColumnPlan(label, found.name, found.label, known.how, examples=[(cell, "") for cell in cells])
     examples = [(cell, _day(cell, known.order, today)) for cell in cells]
-    return ColumnPlan(label, found.name, found.label, known.how, known.order, known.decided, examples)
+    chosen = layout.orders.get(place, "")
+    return ColumnPlan(label, found.name, found.label, known.how, known.order, known.decided, chosen, examples)
 
 
 def _day(cell: str, order: Order, today: date) -> str:
@@ -127,3 +132,31 @@ def _day(cell: str, order: Order, today: date) -> str:
         return "none"
     day = dates.read(cell, order, today.year)
     return f"{day.day} {day:%b %Y}" if day else "no date"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All issues of one rule in one column, with the first rows for a person to look up."""
+
+    title: str
+    severity: str
+    column: str
+    count: int
+    rows: list[int]
+    advice: str
+
+
+def grouped(issues: list[Issue]) -> list[Group]:
+    """Return issues by rule and column, rejected rows first, the most frequent first."""
+    counts: dict[tuple[str, str, str], int] = {}
+    rows: dict[tuple[str, str, str], list[int]] = {}
+    for issue in issues:
+        which = (issue.severity, issue.rule, issue.column_name)
+        counts[which] = counts.get(which, 0) + issue.occurrences
+        if issue.row_number is not None and len(rows.setdefault(which, [])) < _ROWS:
+            rows[which].append(issue.row_number)
+    found = [
+        Group(title(rule), severity, column, count, rows.get((severity, rule, column), []), ADVICE[rule])
+        for (severity, rule, column), count in counts.items()
+    ]
+    return sorted(found, key=lambda group: (group.severity, -group.count, group.title, group.column))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from recare.sources.csv.rules import title
+from recare.sources.csv.plans import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from recare.sources.csv.plans import FilePlan, Plan
 
 _STEP: Final = 250_000  # rows between two lines of progress
-_SHOWN: Final = 5  # rows named for each rule
 
 
 class Watch:
@@ -60,7 +58,9 @@ def in_words(plan: Plan) -> list[str]:
     for file in plan.files:
         lines += [file.refused] if file.refused else _file(file)
     lines += plan.left_out
-    if plan.as_of is not None:
+    if plan.too_old:
+        lines.append(f"These files may not be imported: {plan.too_old}")
+    elif plan.as_of is not None:
         lines.append(f"Appointments are known as of {plan.as_of:%Y-%m-%d %H:%M} UTC ({plan.as_of_why}).")
     return lines
 
@@ -74,18 +74,10 @@ def _file(file: FilePlan) -> list[str]:
     lines += [f"  {note}" for note in file.notes]
     lines += [f"  {header} -> {name} ({how})" for header, (name, how) in file.mapping.items()]
     lines += [f"  {header} is not used" + (f" ({hint})" if hint else "") for header, hint in file.ignored.items()]
-    totals: Counter[tuple[str, str, str, str]] = Counter()
-    places: dict[tuple[str, str, str, str], list[int]] = {}
-    for issue in file.issues:
-        which = (str(issue.severity), issue.rule, issue.column_name, issue.advice)
-        totals[which] += issue.occurrences
-        if issue.row_number is not None:
-            places.setdefault(which, []).append(issue.row_number)
-    for which, count in sorted(totals.items()):
-        severity, rule, column, advice = which
-        rows = ", ".join(map(str, places.get(which, [])[:_SHOWN]))
-        where = f" (rows {rows}{', ...' if count > _SHOWN else ''})" if rows else ""
+    for group in grouped(file.issues):
+        rows = ", ".join(map(str, group.rows))
+        where = f" (rows {rows}{', ...' if group.count > len(group.rows) else ''})" if rows else ""
         lines.append(
-            f"  {severity}: {count:,} x {title(rule)}" + (f" in {column}" if column else "") + f"{where}. {advice}"
+            f"  {group.severity}: {group.count:,} x {group.title}{f' in {group.column}' if group.column else ''}{where}. {group.advice}"
         )
     return lines

@@ -165,6 +165,15 @@ def keep(
     )  # fmt: skip
 
 
+def forget(practice_id: int, headers: Sequence[str]) -> None:
+    """Forget what people have said about these headers."""
+    db.run(
+        "DELETE FROM import_layout WHERE practice_id = %(practice)s AND signature = %(signature)s",
+        practice=practice_id,
+        signature=signature(headers),
+    )
+
+
 def imported(practice_id: int, headers: Sequence[str], kind: str, now: datetime) -> None:
     """Note that a file with these headers has been imported, so that a later change of them is seen.
 
