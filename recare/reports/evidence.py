@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from recare.base import db
+from recare.base import audit, db
 from recare.consent.event import COLUMNS, Event
 from recare.messages.pages_why import without_tokens
 from recare.practices import practice as practices
@@ -103,6 +103,7 @@ def build(practice_id: int, subject: Subject, asked_by: str, now: datetime) -> d
         "made_with": f"Recare {VERSION}",
         "counts": {kind: sum(record["kind"] == kind for record in records) for kind in (*_KINDS, "consent_event")},
         "ledger_end": _ledger_end(practice_id),
+        "trail_end": _trail_end(practice_id),
         "records": records,
     }
     return sealed(plain(pack))
@@ -112,6 +113,12 @@ def _ledger_end(practice_id: int) -> dict[str, Any]:
     """Where the practice's consent ledger stood: a later look at it must find this event with this hash."""
     found = db.tuples("SELECT seq, hash FROM consent_chain WHERE practice_id = %(practice)s", practice=practice_id)
     return {"seq": int(found[0][0]), "hash": bytes(found[0][1])} if found else {"seq": 0, "hash": bytes(32)}
+
+
+def _trail_end(practice_id: int) -> dict[str, Any]:
+    """The same of the audit trail: entries that somebody cuts off later are missed here (``recare audit verify --against``)."""
+    end = audit.end(practice_id)
+    return {"seq": end.seq, "hash": end.hash}
 
 
 def _record(kind: str, key: int, at: datetime, content: dict[str, Any], **more: Any) -> dict[str, Any]:
