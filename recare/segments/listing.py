@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from recare.base import db
 from recare.practices import practice as practices
@@ -22,34 +23,40 @@ if TYPE_CHECKING:
     from recare.segments.bands import Bands
 
 LIVE_UP_TO: Final = 20_000
+_TO_INVITE: Final = "f.contactable AND f.next_visit_at IS NULL AND (f.sms_ok OR f.email_ok OR f.call_ok OR f.letter_ok)"
+_BEHIND: Final = "1e9::float8"
+"""Cents, more than any score: who has a visit already or cannot be invited stands behind everybody who can, each group by score."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What to select from, as ``f``: the columns of ``facts_on`` and priority_cents, seen_on, sort_name, find_name, standing, hold,
+    """What to select from, as ``f``: the columns of ``facts_on`` and priority_cents, rank_cents, seen_on, sort_name, find_name, standing, hold,
     paused_until, left_in_peace. Merged charts are left out. ``params`` are its bound values.
     """
 
     sql: str
     params: dict[str, Any]
     kept: bool
+    version: UUID | None = None
+    """Of a kept copy: another one after every change of it."""
 
 
 def relation(practice: Practice, today: date) -> Relation:
     """Return the copy of today when there is a right one, else the query that computes it."""
     bands = band_definitions.of_practice(practice.policy)
-    kept = db.value(
-        "SELECT true FROM patient_today_state WHERE practice_id = %(practice)s AND day = %(today)s AND bands = %(bands)s AND priority = %(label)s",
+    version = db.value(
+        "SELECT version FROM patient_today_state WHERE practice_id = %(practice)s AND day = %(today)s AND bands = %(bands)s AND priority = %(label)s",
         practice=practice.id, today=today, bands=bands.label, label=priority.coefficients().label,
     )  # fmt: skip
-    return Relation("patient_today", {"today": today}, kept=True) if kept else live(today, bands)
+    return Relation("patient_today", {"today": today}, kept=True, version=version) if version else live(today, bands)
 
 
 def live(today: date, bands: Bands) -> Relation:
     """Return the query behind the copy. Columns that are not asked for cost nothing."""
     score, params = priority.sql(today, bands)
     sql = (
-        f"(SELECT f.*, {score} AS priority_cents, coalesce(f.last_visit_on, '-infinity') AS seen_on,"
+        f"(SELECT f.*, {score} AS priority_cents, CASE WHEN {_TO_INVITE} THEN {score} ELSE {score} - {_BEHIND} END AS rank_cents,"
+        " coalesce(f.last_visit_on, '-infinity') AS seen_on,"
         " lower(p.last_name || ' ' || p.first_name) COLLATE \"C\" AS sort_name, p.find_name, p.standing, p.hold, p.paused_until,"
         " p.do_not_contact OR p.standing = 'do_not_contact' AS left_in_peace"
         " FROM facts_on(%(today)s) f LEFT JOIN patient p ON p.practice_id = f.practice_id AND p.id = f.patient_id"
@@ -94,7 +101,7 @@ def _rebuild(practice: Practice, today: date) -> int:
     db.analyze("patient_today")
     db.run(
         "INSERT INTO patient_today_state (practice_id, day, bands, priority) VALUES (%(practice)s, %(today)s, %(bands)s, %(label)s) "
-        "ON CONFLICT (practice_id) DO UPDATE SET (day, bands, priority) = (excluded.day, excluded.bands, excluded.priority)",
+        "ON CONFLICT (practice_id) DO UPDATE SET (day, bands, priority, version) = (excluded.day, excluded.bands, excluded.priority, excluded.version)",
         practice=practice.id, today=today, bands=bands.label, label=priority.coefficients().label,
     )  # fmt: skip
     return count
@@ -131,6 +138,10 @@ def follow(practice_id: int, patients: Sequence[int]) -> None:
         practice=practice_id, patients=list(patients),
     )  # fmt: skip
     _write(practice_id, live(today, band_definitions.get(label)), patients)
+    db.run(
+        "UPDATE patient_today_state SET version = gen_random_uuid() WHERE practice_id = %(practice)s",
+        practice=practice_id,
+    )
 
 
 def forget(practice_ids: Sequence[int]) -> None:

@@ -172,8 +172,8 @@ SELECT guard_by_practice('segment');
 -- them at every look (segments/listing.py). A copy for lists; nothing decides by it.
 -- What lists ask most stands first: reading a row stops at the last column asked for.
 CREATE TABLE patient_today AS
-    SELECT f.practice_id, f.patient_id, 0::float8 AS priority_cents, date '-infinity' AS seen_on, f.sms_ok, f.email_ok, f.call_ok, f.letter_ok,
-           f.contactable, f.is_adult, false AS left_in_peace, f.age, f.overdue_days, f.missed_recalls, f.status, f.last_visit_on, f.next_visit_on,
+    SELECT f.practice_id, f.patient_id, 0::float8 AS rank_cents, 0::float8 AS priority_cents, date '-infinity' AS seen_on, f.sms_ok, f.email_ok,
+           f.call_ok, f.letter_ok, f.contactable, f.is_adult, false AS left_in_peace, f.age, f.overdue_days, f.missed_recalls, f.status, f.last_visit_on, f.next_visit_on,
            f.next_visit_at, f.recall_interval_days, f.recall_due_on, f.unscheduled_cents, f.unscheduled_items, f.household_size, f.care,
            f.birthday_month, f.last_broken_on, f.benefit_renewal_on, f.benefit_left_cents, f.payer_class, ''::text AS find_name,
            ''::text AS standing, ''::text AS hold, date '-infinity' AS paused_until, ''::text COLLATE "C" AS sort_name,
@@ -182,7 +182,7 @@ CREATE TABLE patient_today AS
            f.email_point_id, f.call_point_id, f.preferred_channel, f.last_touch_on, f.last_reply_on, f.touches_since_reply
     FROM facts_on(date '2000-01-01') f WITH NO DATA;
 ALTER TABLE patient_today ADD PRIMARY KEY (practice_id, patient_id);
-CREATE INDEX patient_today_priority ON patient_today (practice_id, priority_cents, patient_id);
+CREATE INDEX patient_today_rank ON patient_today (practice_id, rank_cents, patient_id);
 CREATE INDEX patient_today_seen ON patient_today (practice_id, seen_on, patient_id);
 CREATE INDEX patient_today_name ON patient_today (practice_id, sort_name, patient_id);
 SELECT guard_by_practice('patient_today');
@@ -192,6 +192,7 @@ CREATE TABLE patient_today_state (
     practice_id bigint PRIMARY KEY REFERENCES practice (id),
     day date NOT NULL,
     bands text NOT NULL,
-    priority text NOT NULL
+    priority text NOT NULL,
+    version uuid NOT NULL DEFAULT gen_random_uuid()   -- another one after every change of the rows
 );
 SELECT guard_by_practice('patient_today_state');

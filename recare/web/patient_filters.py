@@ -28,7 +28,7 @@ AGES: Final = {
     "senior": "65 and over",
     "unknown": "unknown",
 }
-ORDERS: Final[dict[Order, str]] = {"priority": "priority", "name": "name", "last_visit": "last visit"}
+ORDERS: Final[dict[Order, str]] = {"priority": "whom to invite first", "name": "name", "last_visit": "last visit"}
 STANDINGS: Final = {
     "": "any", "open": "may be contacted", "closed": "may not be contacted", "lapsed": "lapsed", "hold": "on hold", "paused": "paused",
     "unknown": "unknown, ask", "moved": "moved away", "transferred": "at another dentist", "dismissed": "dismissed", "deceased": "deceased",

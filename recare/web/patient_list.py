@@ -81,7 +81,7 @@ _STANDINGS: Final = {
     "do_not_contact": "f.left_in_peace", "deceased": "(f.standing = 'deceased' OR f.status = 'deceased')",
 }  # fmt: skip
 _ORDERS: Final[dict[Order, tuple[str, str, str]]] = {  # expression, direction, type of the cursor's first value
-    "priority": ("f.priority_cents", "DESC", "float8"), "last_visit": ("f.seen_on", "DESC", "date"), "name": ("f.sort_name", "ASC", "text"),
+    "priority": ("f.rank_cents", "DESC", "float8"), "last_visit": ("f.seen_on", "DESC", "date"), "name": ("f.sort_name", "ASC", "text"),
 }  # fmt: skip
 
 
@@ -151,8 +151,8 @@ _SHOWN: Final = (
     " f.priority_cents, f.contactable, f.sms_ok, f.email_ok, f.call_ok, f.letter_ok, p.standing, p.hold, p.paused_until"
 )
 _NEEDED: Final = (
-    "f.patient_id, f.birthdate, f.last_visit_on, f.next_visit_on, f.recall_due_on, f.overdue_days, f.priority_cents, f.contactable, f.sms_ok,"
-    " f.email_ok, f.call_ok, f.letter_ok, f.seen_on, f.sort_name, f.recall_interval_days"
+    "f.patient_id, f.birthdate, f.last_visit_on, f.next_visit_on, f.recall_due_on, f.overdue_days, f.priority_cents, f.rank_cents, f.contactable,"
+    " f.sms_ok, f.email_ok, f.call_ok, f.letter_ok, f.seen_on, f.sort_name, f.recall_interval_days"
 )
 _COUNT: Final = (
     "count(*) AS total, count(*) FILTER (WHERE f.sms_ok) AS sms, count(*) FILTER (WHERE f.email_ok) AS email,"
@@ -202,11 +202,22 @@ def in_order(asked: Question, order: Order, columns: str) -> tuple[str, dict[str
 
 
 def counted(asked: Question) -> Count:
-    """Count everybody a question finds, in one statement."""
+    """Count everybody a question finds, in one statement; of a kept copy once, until the copy changes."""
     where, params = where_of(asked)
+    about = (asked.practice.id, asked.source.version, where, repr(sorted(params.items())))
+    if about in _known:
+        return _known[about]
     found = db.one(Count, f"SELECT {_COUNT} FROM {asked.source.sql} f WHERE {where}", **params)
     assert found is not None  # noqa: S101 (an aggregate always gives one row)
+    if asked.source.kept:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[about] = found
     return found
+
+
+_MOST_KNOWN: Final = 1_000
+_known: dict[tuple[Any, ...], Count] = {}
 
 
 _CURSOR_KEYS: Final = {"float8": float, "date": str, "text": str}

@@ -8,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from recare.base import db
+from recare.patients import changes
 from recare.practices.practice import Practice
 from recare.segments import facts, listing, segment
 from tests.conftest import SignIn, new_practice
@@ -90,7 +91,7 @@ def test_hostile_addresses_find_nobody_or_start_the_list_again(
     _people(practice, "Ada Example", "Ben Example")
     if kept:
         monkeypatch.setattr(listing, "LIVE_UP_TO", 0)
-        listing.refresh_batch(practice.id, now)
+        copied(practice, now)
     client = as_role("owner")
     page = client.get(f"/patients/?{query}")
     assert page.status_code in {200, 302}
@@ -136,6 +137,65 @@ def test_the_counts_say_whom_each_way_reaches(practice: Practice, as_role: SignI
     assert b"<html" not in page.content
 
 
+def copied(practice: Practice, now: datetime) -> None:
+    """Let pages read the list from its copy, on the day it was made for."""
+    db.run("UPDATE practice SET clock_at = %(now)s WHERE id = %(id)s", now=now, id=practice.id)
+    assert listing.refresh_batch(practice.id, now)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_those_who_can_be_invited_stand_first(
+    practice: Practice, as_role: SignIn, monkeypatch: pytest.MonkeyPatch, now: datetime, *, kept: bool
+) -> None:
+    ada, ben, cy, dee = _people(practice, "Ada Booked", "Ben Free", "Cy Unreachable", "Dee Moved")
+    for patient in (ada, ben, dee):
+        make_point(practice.id, patient, sms_level=2)
+        make_visit(practice.id, patient, -500)
+    make_visit(practice.id, ada, 20, "scheduled")
+    for day in (-40, -200, -380):  # whoever comes regularly scores highest
+        make_visit(practice.id, ada, day)
+    db.run("UPDATE patient SET standing = 'moved' WHERE id = %(id)s", id=dee)
+    facts.rebuild([practice.id])
+    if kept:
+        monkeypatch.setattr(listing, "LIVE_UP_TO", 0)
+        copied(practice, now)
+    page = as_role("front_desk").get("/patients/")
+    shown = [line.patient_id for line, _, _ in page.context["lines"]]
+    assert shown[:2] == [ben, ada]
+    assert page.context["lines"][1][0].priority_cents > page.context["lines"][0][0].priority_cents
+    assert set(shown[2:]) == {cy, dee}
+
+
+def test_a_count_that_is_remembered_is_right_after_every_change_of_the_list(
+    practice: Practice, as_role: SignIn, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    [ada, _] = _people(practice, "Ada A", "Ben B")
+    facts.rebuild([practice.id])
+    monkeypatch.setattr(listing, "LIVE_UP_TO", 0)
+    monkeypatch.setattr("recare.web.patient_list.PAGE", 1)
+    monkeypatch.setattr("recare.web.patients.PAGE", 1)
+    copied(practice, now)
+    owner = as_role("owner")
+
+    def reached() -> tuple[int, int]:
+        count = owner.get("/patients/").context["count"]
+        return count.total, count.sms
+
+    assert (reached(), reached()) == ((2, 0), (2, 0))
+    with CaptureQueriesContext(connection) as asked:
+        reached()
+    assert not [query for query in asked.captured_queries if "count(*) AS total" in query["sql"]]
+    make_point(practice.id, ada, sms_level=2)
+    changes.mark(practice.id, [ada])
+    facts.refresh(practice.id)
+    assert reached() == (2, 1)
+    assert _people(practice, "Cy C")
+    facts.rebuild([practice.id])
+    assert reached()[0] == 3
+    listing.refresh_batch(practice.id, now)
+    assert reached()[0] == 3
+
+
 @pytest.mark.parametrize("order", ["priority", "name", "last_visit"])
 @pytest.mark.parametrize("kept", [False, True])
 def test_pages_follow_each_other_without_gap_or_repeat(
@@ -148,7 +208,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(
     if kept:
         monkeypatch.setattr(listing, "LIVE_UP_TO", 0)
         monkeypatch.setattr("recare.web.patient_list.WALKED", 60)
-        listing.refresh_batch(practice.id, now)
+        copied(practice, now)
     client, address, seen = as_role("owner"), f"?order={order}", []
     while address:
         page = client.get(f"/patients/{address}")
