@@ -110,7 +110,7 @@ def play_all(place: Practice, say: Say) -> None:
         state = progress.current(place.id)
         if state is None or state.state == "done":
             return
-        first = campaign.every(place.id)[0]
+        first = campaign.every(place.id)[-1]  # the case study; the newest comes first
         if first.state == "draft":
             now = practices.clock(place)
             campaign.publish(place.id, first.id, "demo", now)

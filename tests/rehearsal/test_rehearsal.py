@@ -27,7 +27,7 @@ def unblocked(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -
 def made() -> Practice:
     place = demo.make(f"maple-{uuid.uuid4().hex[:8]}", START, lambda _line: None, live=False, patients=PATIENTS)
     with db.scope(place.id):
-        first = campaign.every(place.id)[0]
+        first = campaign.every(place.id)[-1]
         campaign.publish(place.id, first.id, "test", START)
         # the draw hangs on the campaign's own salt; two rehearsals are alike only with the same one
         enrol.freeze_and_enrol(place.id, first.id, START)
