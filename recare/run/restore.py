@@ -99,6 +99,7 @@ def _prepare_tables(urls: Urls) -> None:
 def _restored(wanted: Wanted, contents: Contents) -> list[str]:
     from django.db import DatabaseError, transaction
 
+    kept: list[Path] = []
     try:
         with transaction.atomic():
             connection = _connection()
@@ -107,14 +108,18 @@ def _restored(wanted: Wanted, contents: Contents) -> list[str]:
             _compare(backup.head_of(connection, wanted.now), contents)
             _alone(connection)
             load.lock(connection)
-            kept = _keep(connection, wanted)
-            carry = _Carry(contents, replaces=kept is not None)
+            kept += _keep(connection, wanted)
+            carry = _Carry(contents, replaces=bool(kept))
             load.replace_rows(connection, wanted.path, wanted.keys)
             backup.see_everything(connection)  # the practices may be other ones now
             lines = [*_checked(connection, contents), *carry.bring_over(wanted)]
             _read_older_secrets(contents)
-    except DatabaseError as error:
-        raise _said(error) from error
+    except BaseException as error:
+        for path in kept:
+            path.unlink(missing_ok=True)  # what was here is still here
+        if isinstance(error, DatabaseError):
+            raise _said(error) from error
+        raise
     return [*described(contents), *lines, *_closing(kept)]
 
 
@@ -155,11 +160,11 @@ def _alone(connection: Connection) -> None:
         )
 
 
-def _keep(connection: Connection, wanted: Wanted) -> Path | None:
-    """Back up what is about to be replaced, and put its noes aside; None when nothing is there."""
+def _keep(connection: Connection, wanted: Wanted) -> list[Path]:
+    """Back up what is about to be replaced; empty when nothing is there."""
     used = connection.execute("SELECT EXISTS (SELECT FROM practice) OR EXISTS (SELECT FROM staff)").fetchone()
     if not used or not used[0]:
-        return None
+        return []
     if not wanted.replace:
         slugs = [slug for (slug,) in connection.execute("SELECT slug FROM practice ORDER BY id LIMIT 5")]
         raise DamagedError(
@@ -169,7 +174,7 @@ def _keep(connection: Connection, wanted: Wanted) -> Path | None:
     folder = wanted.home / "backups"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"before-restore-{wanted.now:%Y-%m-%dT%H%M%SZ}.backup"
-    return backup.write(connection, path, Keys(backup.keys_here().installation, wanted.keys.phrase), wanted.now).path
+    return [backup.write(connection, path, Keys(backup.keys_here().installation, wanted.keys.phrase), wanted.now).path]
 
 
 class _Carry:
@@ -258,10 +263,9 @@ def _read_older_secrets(contents: Contents) -> None:
     secret_box.also_read(contents.tail.keys)
 
 
-def _closing(kept: Path | None) -> list[str]:
-    lines = [f"What was here before is in {kept}."] if kept else []
+def _closing(kept: list[Path]) -> list[str]:
     return [
-        *lines,
+        *(f"What was here before is in {path}." for path in kept),
         "Sending is stopped. Look at the list in docs/operate/backup.md, then 'recare go-on'.",
     ]
 

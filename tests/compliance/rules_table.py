@@ -30,7 +30,7 @@ INVARIANTS = {
     "I2": "Signed consent that lacks a part is an opt-in; an import that only says yes is a number on file.",
     "I3": "A no beats every yes of the same moment or before, whenever the yes is written down.",
     "I4": "Each day the provider's list of opt-outs and the ledger are compared; the union holds, differences alert.",
-    "I5": "A no survives deletion, erasure, merge and the next import; after a restore the provider's list, where it keeps one, brings back what the backup lacks.",
+    "I5": "A no survives deletion, erasure, merge and the next import; after a restore what the replaced database, the file of opt-outs and the provider's list know is brought back.",
     "I6": "The database refuses to change or remove an event; verification names the first one touched.",
     "I7": "Words go six years after the last contact; facts, consents and every no stay.",
     "I8": "Everything about one person or number can be exported with hashes and checked without the database.",

@@ -268,6 +268,7 @@ def test_sec_06_rows_that_break_a_rule_of_the_tables_change_nothing(made: Made, 
     assert "violates foreign key" in told.said
     assert "Nothing was changed." in told.said
     assert (made.source.sums(), catalogue(made.source)) == (before, guards)
+    assert not list((made.source.home / "backups").iterdir())  # the copy of what was replaced: nothing was
 
 
 def test_an_installation_in_use_is_not_replaced_by_the_way(made: Made) -> None:
