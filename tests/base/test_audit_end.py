@@ -92,7 +92,7 @@ def test_sec_05_the_application_cannot_turn_the_end_of_a_chain_back(
         practice=practice.id,
         hash=chain.GENESIS,
     )
-    with pytest.raises(DatabaseError, match="refused|permission denied"), transaction.atomic():
+    with pytest.raises(DatabaseError, match=r"refused|permission denied"), transaction.atomic():
         db.run(statement.format(table=table))
 
 

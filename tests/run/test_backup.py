@@ -6,9 +6,11 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,12 +20,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from recare.run import archive, load
+from recare.run import archive, children, load
 from recare.run.archive import Column, Contents, Head, Writer
 from recare.run.sealed_file import Keys, Sealer
 from tests.run.conftest import PHRASE, Made
 from tests.run.installation import Installation, mode
-from tests.run.test_supervise import ROOT
+from tests.run.test_supervise import ROOT, environment
 
 # What a restore itself writes: that it happened, and that nobody sends.
 WRITES = {"audit_entry", "audit_head", "installation_stop", "campaign", "inbound_event"}
@@ -116,6 +118,32 @@ def test_a_role_that_owns_the_tables_and_no_more_backs_up_and_restores_too(
     held = archive.check(file, keys).tail.rows
     assert held["patient"] == int(made.sums["patient"].split()[0])
     assert held["consent_event"] == int(made.sums["consent_event"].split()[0])
+
+
+def test_on_a_new_machine_one_command_makes_the_database_and_fills_it(made: Made) -> None:
+    """Recare's own server: nothing is there but the program, the file and a copy of the key."""
+    home = Path(tempfile.mkdtemp(prefix="rc-"))
+
+    def tell(*words: str) -> str:
+        argv = [sys.executable, "-m", "recare", *words]
+        done = subprocess.run(
+            argv, cwd=ROOT, env=environment(home), capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    try:
+        said = tell("restore", str(made.file), "--key", str(made.source.home / "secret.key"))
+        assert f"Practices: {made.practice['slug']}." in said
+        assert "Sending is stopped." in said
+        assert "The audit trail and the consent ledger are whole." in tell(
+            "audit", "verify", "--against", str(made.file)
+        )
+        assert f"{made.sums['patient'].split()[0]} patients" in said
+        assert "read back and whole" in tell("backup", str(home / "again.backup"))
+    finally:
+        children.sweep(home)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 # --- the file ------------------------------------------------------------------------------------------------------------
