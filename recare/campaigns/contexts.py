@@ -25,8 +25,8 @@ _TOLL_FREE: Final = ("+1800", "+1833", "+1844", "+1855", "+1866", "+1877", "+188
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question: may this go to this patient by this channel? ``touch_id`` is the decision being asked again, so that it does not count
-    as a contact before itself.
+    """One question: may this go to this patient (0: to nobody we know) by this channel? ``touch_id`` is the decision being asked again, so
+    that it does not count as a contact before itself.
     """
 
     patient_id: int
@@ -44,6 +44,7 @@ class Ask:
     answers_person_at: datetime | None = None
     confirms_opt_out_at: datetime | None = None
     already_confirmed: bool = False
+    asks_consent: bool = False
 
 
 def load(practice_id: int, asks: Sequence[Ask], now: datetime) -> list[Context]:
@@ -52,7 +53,7 @@ def load(practice_id: int, asks: Sequence[Ask], now: datetime) -> list[Context]:
     Raises LookupError for a patient or practice that is not there.
     """
     points = {ask.contact_point_id for ask in asks if ask.contact_point_id is not None}
-    reader = Reader(materials.gather(practice_id, {ask.patient_id for ask in asks}, now, points))
+    reader = Reader(materials.gather(practice_id, {ask.patient_id for ask in asks} - {0}, now, points))
     return [reader.context(ask) for ask in asks]
 
 
@@ -86,6 +87,8 @@ class Reader:
     def patient(self, patient_id: int) -> Patient:
         """Return what gates know about one patient."""
         found = self._patients.get(patient_id)
+        if found is None and not patient_id:
+            found = self._patients[0] = Patient(id=0, country=self.practice.country)
         if found is None:
             row = self.material.patients.get(patient_id)
             if row is None:
@@ -101,16 +104,15 @@ class Reader:
         found = self._points.get(key)
         if found is None:
             row = self.material.points.get(ask.contact_point_id)
-            patient = self.material.patients[ask.patient_id]
-            if row is None or not _holds(row, patient):
+            patient = self.material.patients[ask.patient_id] if ask.patient_id else None
+            if row is None or (patient is not None and not _holds(row, patient)):
                 return None
             found = self._points[key] = self._point(row, patient, ask.channel)
         return found
 
-    def _point(self, row: PointRow, patient: PatientRow, channel: str) -> Point:
+    def _point(self, row: PointRow, patient: PatientRow | None, channel: str) -> Point:
         grant = self.material.grants.get((row.id, channel))
         legal_name = self.material.practice.legal_name
-        own = patient.id in row.holders
         return Point(
             id=row.id,
             kind=row.kind,  # type: ignore[arg-type]
@@ -141,7 +143,7 @@ class Reader:
             unencrypted_ok=row.unencrypted_ok,
             not_interested_on=row.not_interested_on,
             consented_on=grant.effective_at.date() if grant else None,
-            is_guardians=_is_guardians(row, patient, own=own),
+            is_guardians=_is_guardians(row, patient) if patient else None,
         )
 
     def _content(self, ask: Ask) -> Content:
@@ -160,6 +162,7 @@ class Reader:
             answers_person_at=ask.answers_person_at,
             confirms_opt_out_at=ask.confirms_opt_out_at,
             already_confirmed=ask.already_confirmed,
+            asks_consent=ask.asks_consent,
         )
 
     def _history(self, ask: Ask, shared: materials.Contact | None) -> History:
@@ -288,11 +291,11 @@ def _holds(row: PointRow, patient: PatientRow) -> bool:
     return patient.id in row.holders or (patient.guarantor_id is not None and patient.guarantor_id in row.holders)
 
 
-def _is_guardians(row: PointRow, patient: PatientRow, *, own: bool) -> bool | None:
+def _is_guardians(row: PointRow, patient: PatientRow) -> bool | None:
     """A number that the guarantor holds is the guardian's, also when the child's record carries it; one that only the child holds is not."""
     if patient.guarantor_id is None or patient.guarantor_id == patient.id:
         return None
-    return patient.guarantor_id in row.holders or (False if own else None)
+    return patient.guarantor_id in row.holders or (False if patient.id in row.holders else None)
 
 
 def _level(row: PointRow, channel: str, *, given: bool) -> int | None:

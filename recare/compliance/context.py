@@ -55,6 +55,8 @@ class Content:
     answers_person_at: datetime | None = None
     """When the person wrote or spoke the words this answers; only class S."""
     confirms_opt_out_at: datetime | None = None
+    asks_consent: bool = False
+    """The question that confirms an opt-in of a public form: it answers nobody we know, so a no, a hold and the hours all count."""
     already_confirmed: bool = False
     """The provider (or an earlier message) has confirmed this opt-out already."""
 

@@ -132,6 +132,8 @@ def _class(context: Context) -> str:
 def _answers(context: Context, now: datetime) -> bool:
     """Whether a service message answers the person's own words, at most a day old, or confirms an opt-out (OPT-04)."""
     content = context.content
+    if content.asks_consent:
+        return False
     if content.confirms_opt_out_at is not None:
         return True
     said = content.answers_person_at

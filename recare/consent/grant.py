@@ -86,10 +86,20 @@ def pending(practice_id: int, point_id: int, channel: Channel, now: datetime) ->
     return None if found is None else int(found)
 
 
-def confirm(practice_id: int, pending_id: int, evidence_ref: str, now: datetime) -> int:
+def confirm(  # noqa: PLR0913 (what the page of a link knows of its visitor)
+    practice_id: int,
+    pending_id: int,
+    evidence_ref: str,
+    now: datetime,
+    *,
+    ip: str = "",
+    user_agent: str = "",
+    url: str = "",
+) -> int:
     """Turn a pending opt-in into a consent, because the person confirmed it from the address itself. Returns the new event's id.
 
-    ``evidence_ref`` names the inbound message or the click. Raises LookupError when there is no such pending opt-in.
+    ``evidence_ref`` names the inbound message or the click, of which the rest are the traces. Raises LookupError when there is no such
+    pending opt-in.
     """
     asked = db.one(
         _Pending,
@@ -102,7 +112,7 @@ def confirm(practice_id: int, pending_id: int, evidence_ref: str, now: datetime)
         raise LookupError(f"Consent event {pending_id} is no opt-in that waits for an answer.")
     event = NewEvent(
         type="confirmed", effective_at=now, evidence_ref=evidence_ref, supersedes_id=pending_id, actor="patient",
-        last_confirmed_on=now.date(), **{name: getattr(asked, name) for name in asked.__slots__},
+        last_confirmed_on=now.date(), ip=ip, user_agent=user_agent, url=url, **{name: getattr(asked, name) for name in asked.__slots__},
     )  # fmt: skip
     [event_id] = ledger.append(practice_id, [event], now)
     changes.mark(practice_id, holders(practice_id, asked.contact_point_id))

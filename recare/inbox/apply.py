@@ -15,6 +15,7 @@ from recare.base import db
 from recare.campaigns import stop
 from recare.consent import deadline, grant, revoke
 from recare.inbox import answer, intent, release, situation
+from recare.messages import opt_in
 from recare.patients import changes, status
 from recare.patients.tasks import close_task, open_task
 from recare.practices import practice as practices
@@ -164,7 +165,7 @@ def _start(practice_id: int, found: Situation, _reading: Reading, now: datetime)
 def _yes(practice_id: int, found: Situation, reading: Reading, now: datetime) -> int | None:
     """OPT-05: YES confirms a pending opt-in, or answers what we asked. After a STOP it subscribes nobody; a person reads it."""
     pending = grant.pending(practice_id, found.contact_point_id, "sms", now) if found.channel == "sms" else None
-    if pending is not None and (reading.exact or found.question == "opt_in"):
+    if pending is not None and reading.exact and found.question in {"opt_in", opt_in.QUESTION}:
         grant.confirm(practice_id, pending, found.evidence, now)
         release.by_exact_answer(practice_id, found.contact_point_id, found.id, "opt-in confirmed", now)
         return None

@@ -43,6 +43,7 @@ _SPANISH: Final = re.compile(
 _ANSWERS: Final[dict[str, frozenset[str]]] = {
     "book": frozenset({"yes", "y", "yes please", "si", "si por favor", "1"}),
     "opt_in": frozenset({"yes", "y", "si"}),
+    "join": frozenset({"yes", "y", "si"}),
 }  # fmt: skip
 
 

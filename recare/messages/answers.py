@@ -24,17 +24,19 @@ class Answer:
     received_at: datetime
     channel: Channel
     contact_point_id: int
-    patient_id: int
+    patient_id: int | None
     text: str
     subject: str = ""
     confirms_opt_out: bool = False
     question: str = ""
     """The question it asks, whose exact answer is understood (``opt_in``); '' when it asks nothing."""
+    within: timedelta = ANSWER_WITHIN
+    """How long after the person's words it may still leave."""
 
 
 def queue(practice_id: int, answer: Answer, now: datetime) -> int | None:
     """Queue an answer and return its id; None when this event has been answered before. The gates are asked when it leaves."""
-    within = CONFIRM_WITHIN if answer.confirms_opt_out else ANSWER_WITHIN
+    within = CONFIRM_WITHIN if answer.confirms_opt_out else answer.within
     found = db.value(
         "INSERT INTO message (practice_id, answers_event_id, patient_id, contact_point_id, channel, message_class, subject, body_text, "
         "reply_question, confirms_opt_out_at, not_before, not_after, segments, created_at) VALUES (%(practice)s, %(event)s, %(patient)s, %(point)s, "

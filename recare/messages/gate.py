@@ -11,6 +11,7 @@ from recare.campaigns.contexts import Ask
 from recare.compliance.decision import Decision, Reason
 from recare.compliance.gates import decide
 from recare.compliance.packs import load_packs
+from recare.messages import opt_in
 from recare.patients.tasks import open_task
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Asked:
 
 def ask(practice_id: int, messages: Sequence[Waiting], now: datetime) -> list[Asked]:
     """Return one answer for each message, in order, by a fixed number of queries. Call it while their contact points are locked."""
-    known = [waiting for waiting in messages if waiting.message.patient_id is not None]
+    known = [waiting for waiting in messages if _has_answer(waiting)]
     if not known:
         return [Asked(_NOBODY) for _ in messages]
     paid_by = _remuneration(practice_id, {waiting.enrolment.version_id for waiting in known if waiting.enrolment})
@@ -46,7 +47,7 @@ def ask(practice_id: int, messages: Sequence[Waiting], now: datetime) -> list[As
     found = contexts.load(practice_id, asks, now)
     answers = _with_clearances(practice_id, known, [decide(context, packs, now) for context in found])
     asked = iter([_asked(*pair) for pair in zip(answers, found, strict=True)])
-    return [Asked(_NOBODY) if waiting.message.patient_id is None else next(asked) for waiting in messages]
+    return [next(asked) if _has_answer(waiting) else Asked(_NOBODY) for waiting in messages]
 
 
 def _asked(decision: Decision, context: Context) -> Asked:
@@ -85,7 +86,7 @@ def _with_clearances(practice_id: int, messages: Sequence[Waiting], decisions: l
 def _ask(waiting: Waiting, paid_by: dict[int, Any]) -> Ask:
     message = waiting.message
     return Ask(
-        patient_id=cast("int", message.patient_id),
+        patient_id=message.patient_id or 0,
         channel=cast("Channel", message.channel),
         message_class=cast("MessageClass", message.message_class),
         contact_point_id=message.contact_point_id,
@@ -96,7 +97,17 @@ def _ask(waiting: Waiting, paid_by: dict[int, Any]) -> Ask:
         remuneration=paid_by.get(waiting.enrolment.version_id, "") if waiting.enrolment else "none",
         answers_person_at=waiting.answers_person_at,
         confirms_opt_out_at=message.confirms_opt_out_at,
+        asks_consent=_asks_consent(waiting),
     )
+
+
+def _has_answer(waiting: Waiting) -> bool:
+    return waiting.message.patient_id is not None or _asks_consent(waiting)
+
+
+def _asks_consent(waiting: Waiting) -> bool:
+    """Whether a message only asks somebody to confirm what a public form said of this address; it names nobody and needs no chart."""
+    return waiting.message.answers_event_id is not None and waiting.message.reply_question == opt_in.QUESTION
 
 
 def _remuneration(practice_id: int, versions: set[int]) -> dict[int, Any]:

@@ -36,6 +36,7 @@ class _Message:
     names_person: bool
     confirms_opt_out_at: datetime | None
     offer: str
+    reply_question: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def _read(practice_id: int, message_ids: Sequence[int], points: dict[int, _Point
     rows = db.rows(
         _Message,
         "SELECT id, attempt, channel, message_class, touch_id, answers_event_id, enrolment_id, patient_id, contact_point_id, subject, "
-        "body_text, body_html, list_unsubscribe, not_after, names_person, confirms_opt_out_at, offer FROM message "
+        "body_text, body_html, list_unsubscribe, not_after, names_person, confirms_opt_out_at, offer, reply_question FROM message "
         "WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[])",
         practice=practice_id, ids=list(message_ids),
     )  # fmt: skip

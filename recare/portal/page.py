@@ -115,7 +115,7 @@ def patient_page(page: str, *methods: str) -> Callable[[PatientView], Callable[.
 def _open(request: HttpRequest, page: str, token: str, view: PatientView) -> HttpResponse:
     link = links.resolve(token, _EVER)
     if link is None:
-        return _closed(request, token)
+        return closed(request, token)
     practice = practices.get(link.practice_id)
     now = practices.clock(practice)
     if link.expires_at is not None and link.expires_at <= now:
@@ -160,7 +160,7 @@ def go(v: Visitor, page: str, part: str = "", **query: Any) -> HttpResponse:
     return response
 
 
-def _closed(request: HttpRequest, token: str) -> HttpResponse:
+def closed(request: HttpRequest, token: str) -> HttpResponse:
     """Answer a token that opens nothing: revoked, or never ours. Guesses are counted by network address."""
     route = "SELECT practice_id FROM link_route WHERE token_hash = %(hash)s"
     practice_id = db.value(route, hash=tokens.hash_token(token))

@@ -1,10 +1,11 @@
 from django.urls import path
 
-from recare.portal import answers, opt_in, preferences, visits
+from recare.portal import answers, join, preferences, visits
 
 app_name = "portal"
 urlpatterns = [
-    path("join/<slug:slug>/", opt_in.join, name="join"),
+    path("join/confirm/<token>", join.confirm, name="join_confirm"),
+    path("join/<slug:slug>/", join.join, name="join"),
     path("p/book/<token>", visits.book, name="book"),
     path("p/book/<token>/confirm", visits.confirm, name="confirm"),
     path("p/book/<token>/done", visits.done, name="done"),

@@ -12,7 +12,6 @@ from recare.consent import revoke
 from recare.inbox import apply, receive
 from recare.inbox.receive import Inbound
 from recare.messages import send
-from recare.practices.practice import Practice
 from tests.messages.outbox import make_sender
 from tests.portal.way import Written
 
@@ -80,59 +79,3 @@ def test_a_second_click_asks_once(stranger: Client, silent: Written) -> None:
     for _ in range(3):
         stranger.post(path, {"do": "texts_on", "agree": "on"})
     assert silent.value("SELECT count(*) FROM message WHERE practice_id = %(practice)s AND message_class = 'S'") == 1
-
-
-def join(practice: Practice, client: Client, **form: str) -> str:
-    answer = client.post(f"/join/{practice.slug}/", {"name": "Ada Example", "mobile": "630-555-0199"} | form)
-    assert answer.status_code in {200, 422}
-    return answer.content.decode()
-
-
-def events(practice: Practice) -> list[tuple[object, ...]]:
-    with db.scope(practice.id):
-        return db.tuples(
-            "SELECT type, level, person_id, signature, url, ip <> '', exact_text <> '' FROM consent_event "
-            "WHERE practice_id = %(practice)s ORDER BY seq",
-            practice=practice.id,
-        )  # fmt: skip
-
-
-def test_CON_05_the_public_form_keeps_a_wish_of_nobody_we_know_until_the_phone_says_start(  # noqa: N802
-    stranger: Client, way: Written
-) -> None:
-    with db.scope(way.practice.id):
-        make_sender(way.practice.id)
-        taken = db.value("SELECT address FROM contact_point WHERE practice_id = %(p)s AND id = %(c)s", p=way.practice.id, c=way.phone)  # fmt: skip
-    assert "text START to" in join(way.practice, stranger, agree="on", mobile=taken)
-    assert events(way.practice) == [
-        ("pending", 2, None, "typed: Ada Example", f"/join/{way.practice.slug}/", True, True)
-    ]
-    assert way.value(f"SELECT sms_level {POINT}") == 0
-    assert send.send_batch(way.practice.id, way.now) == 0
-    texts(way, "start", "START")
-    assert way.value(f"SELECT sms_level {POINT}") == 2
-    assert [event[0] for event in events(way.practice)] == ["pending", "granted", "confirmed"]
-    assert way.values("SELECT kind FROM task WHERE practice_id = %(practice)s AND done_at IS NULL") == ["opt_in"]
-
-
-@pytest.mark.parametrize("form", [{}, {"agree": ""}, {"agree": "on", "mobile": "12"}, {"agree": "on", "name": " "}])
-def test_CON_05_a_missing_box_number_or_name_keeps_nothing(  # noqa: N802
-    stranger: Client, practice: Practice, form: dict[str, str]
-) -> None:
-    assert "we keep nothing" in join(practice, stranger, **form)
-    assert events(practice) == []
-
-
-def test_CON_05_the_public_box_is_not_ticked_beforehand(stranger: Client, practice: Practice) -> None:  # noqa: N802
-    page = stranger.get(f"/join/{practice.slug}/").content.decode()
-    assert "Maple Dental, P.C." in page
-    assert "checked" not in page
-    assert stranger.get("/join/nobody-here/").status_code == 404
-
-
-def test_a_flood_of_sign_ups_from_one_place_is_slowed_down(stranger: Client, practice: Practice) -> None:
-    answers = [
-        stranger.post(f"/join/{practice.slug}/", {"name": "A", "mobile": f"630-555-01{n:02d}", "agree": "on"}, REMOTE_ADDR="192.0.2.77")
-        for n in range(10)
-    ]  # fmt: skip
-    assert [answer.status_code for answer in answers] == [200] * 8 + [429] * 2

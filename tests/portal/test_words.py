@@ -27,7 +27,7 @@ def test_every_sentence_exists_in_every_language_with_the_same_values() -> None:
 
 def test_every_sentence_is_used_and_every_used_sentence_exists() -> None:
     text = "\n".join(path.read_text() for path in [*ROOM.rglob("*.html"), *ROOM.rglob("*.py")])
-    used = set(re.findall(r"""say ["']([a-z_.]+)["']""", text))
+    used = set(re.findall(r"""say[ (]\s*["']([a-z_.]+)["']""", text))
     prefixes = tuple(set(re.findall(r'with "([a-z_.]+)"\|add', text)))
     endings = (".title", ".lead")
     known = words.sentences("en").keys()

@@ -16,7 +16,7 @@ from recare.consent import grant
 from recare.consent.event import Channel
 from recare.inbox.receive import Inbound, receive
 from recare.jobs import engine
-from recare.messages import links, templates
+from recare.messages import links, opt_in, templates
 from recare.messages.deliveries import DeliveryEvent, record_delivery
 from recare.patients import changes, households, tasks
 from recare.practices import exports, setup, staff
@@ -117,7 +117,7 @@ def _person(practice_id: int, mark: str, number: int) -> int:
     )
     channels: tuple[tuple[int, Channel], ...] = ((phone, "sms"), (phone, "call"), (email, "email"))
     for point, channel in channels:
-        grant.grant(practice_id, point, channel, 2, paper, START)
+        opt_in.make_link(practice_id, grant.grant(practice_id, point, channel, 2, paper, START), point, START)
     return patient
 
 

@@ -33,7 +33,8 @@ OPEN: Final = {
     "your-sign-in/second-factor/change/": "asks for a sign-in and for a code; changes only the person's own",
     "choose-practice/": "asks for a sign-in and knows only the person's own practices",
     "health/": "a watchdog has no sign-in; answers one word",
-    "join/<slug:slug>/": "a practice's public form; takes a number, shows nothing of anybody",
+    "join/<slug:slug>/": "a practice's public form; takes a number or an address, shows nothing of anybody",
+    "join/confirm/<token>": "the link of a confirmation: the token is the key, it names nobody",
 }
 LINKS: Final = "p/"  # patients' own links: the token is the key
 NO_POLICY: Final = {
@@ -410,7 +411,10 @@ def test_no_own_row_can_be_given_to_another_practice(alice: Furnished, charlie: 
             if not db.value(f"SELECT count(*) FROM {table}"):
                 continue
             shown += 1
-            with pytest.raises(DatabaseError, match=r"row-level security|append-only|only moves forward"), transaction.atomic():
+            with (
+                pytest.raises(DatabaseError, match=r"row-level security|append-only|only moves forward"),
+                transaction.atomic(),
+            ):
                 db.run(f"UPDATE {table} SET practice_id = %(there)s", there=alice.practice.id)
     assert shown > 35
 

@@ -52,8 +52,11 @@ def restricted(q: Question) -> None:
 
 
 def consent(q: Question) -> None:
-    """CON-01, CON-03, CON-04: the floor of the class on this channel, never below (CON-02: there is no exemption)."""
-    if q.exempt:
+    """CON-01, CON-03, CON-04: the floor of the class on this channel, never below (CON-02: there is no exemption).
+
+    The question that confirms an opt-in (CON-05) is what consent begins with; every other gate holds it.
+    """
+    if q.exempt or (q.cls == "S" and q.content.asks_consent):
         return
     point = q.point
     if point is None:
