@@ -70,6 +70,13 @@ def test_a_fresh_copy_of_an_old_export_is_as_old_as_what_it_tells(place: Practic
     assert "newest visit or change" in found.as_of_why
 
 
+def test_a_title_that_says_when_it_was_printed_is_believed(place: Practice, tmp_path: Path) -> None:
+    found = importer.plan(
+        [exported(tmp_path, "Appointments\nPrinted: 1/10/2027 4:15 PM\n" + HEAD + PAST + AHEAD, NOW)], place, NOW
+    )
+    assert (found.as_of, found.as_of_why) == (datetime(2027, 1, 11, 5, 59, tzinfo=UTC), "the day printed in the file")
+
+
 def test_a_file_that_was_imported_before_does_not_become_fresher(place: Practice, tmp_path: Path) -> None:
     importer.write([exported(tmp_path, HEAD + PAST + AHEAD, NOW - HOUR)], place, NOW, "test")
     importer.write([exported(tmp_path, HEAD + PAST + AHEAD, NOW + DAY)], place, NOW + DAY, "test")

@@ -183,7 +183,7 @@ def test_two_columns_cannot_mean_one_thing_and_the_page_keeps_what_was_said(offi
 def test_a_list_whose_headers_nobody_knows_can_be_explained(office: Office) -> None:
     rows = "Nr.;Nachname;Vorname;Geboren\n1;Muster;Ida;24.12.1980\n2;Muster;Jo;13.01.1990\n".encode("cp1252")
     shown = office.uploads(("liste.csv", rows))
-    assert "no column is known as" in shown
+    assert "none of its headers is known here" in shown
     assert 'value="import"' not in shown
     shown = office.answers(answer="look", **{"c0-0": "source_key", "c0-1": "last_name", "c0-2": "first_name", "c0-3": "birthdate"})  # fmt: skip
     assert "<strong>2</strong> of 2 rows" in shown

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from recare.sources.csv import contacts, dates, values
+from recare.sources.csv import contacts, dates, notes, values
 from recare.sources.csv.dates import Order, Shape
 from recare.sources.csv.reading import Layout, Oddities, UnreadableError, chunks, uncollected
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DATE_KINDS: Final = frozenset({"date", "past_date", "birthdate", "moment"})
 ID_KINDS: Final = frozenset({"id", "ref"})
 CODED_KINDS: Final = frozenset({"patient_status", "answer"})
+_REFUSALS: Final = frozenset({"no_text", "no_call", "no_email", "no_contact", "deceased", "dismissed"})
+WARNINGS: Final = "refusals or warnings"
 _SAMPLE: Final = 2000  # rows from which an unknown column is guessed
 _EXAMPLES, _EXAMPLE = 3, 60  # cells shown, and characters of each
 
@@ -120,8 +122,8 @@ def _conclude(path: Path, layout: Layout, place: int, column: Column, decision: 
         if decision.order is None:
             column.rejected, column.how = "column_mixes_orders", f"rejected: {decision.why}"
         else:
-            column.order, column.decided = decision.order, decision.why
-            column.how = f"{column.how}; {decision.order}, for {decision.why}"
+            column.order, column.decided = decision.order, decision.why if decision.matters else ""
+            column.how += f"; {decision.order}, for {decision.why}" if decision.matters else f"; {decision.why}"
     if column.rejected and _cannot_do_without(layout, place):
         raise UnreadableError(
             f"{path.name}, column '{layout.labels[place]}': {column.how.removeprefix('rejected: ')}. The file cannot be imported without "
@@ -140,6 +142,8 @@ def _cannot_do_without(layout: Layout, place: int) -> bool:
 def looks_like(sample: Counter[str]) -> str:
     """Return what most values of an unmapped column look like, or ''. Only a suggestion: consent is never guessed."""
     texts = {text: count for text, count in sample.items() if not values.is_null(text)}
+    if any(_REFUSALS & set(notes.marks(text)) for text in texts):
+        return WARNINGS
     total = sum(texts.values())
     if total < 5:
         return ""

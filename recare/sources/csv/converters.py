@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NULL: Final = "\\N"
 REMEMBERED: Final = 50_000
+FLAGGED: Final = frozenset({"name", "full_name", "phones", "emails"})
+"""Kinds of cells into which front desks write what must stop a contact."""
 _LARGEST: Final = 32_000  # numbers, months and days; a larger one is a mistake and no column holds it
 _LONGEST: Final = 300  # characters of a text that is kept
 _STATUS, _STATUS_NUMBER, _REASON = values.table("status"), values.table("status_number"), values.table("reason")
@@ -41,16 +43,24 @@ class DoubtError(ValueError):
 
 
 class Memory(dict[str, str]):
-    """COPY text by raw cell. ``doubts`` holds the rule of each remembered cell that breaks one, and whether a value was kept."""
+    """COPY text by raw cell. ``doubts`` holds the rule of each remembered cell that breaks one, and whether a value was kept;
+    ``flags`` the warnings that stand in cells meant for something else.
+    """
 
-    def __init__(self, convert: Callable[[str], str], width: int, *, required: bool) -> None:
+    def __init__(
+        self, convert: Callable[[str], str], width: int, *, required: bool, look_for_flags: bool = False
+    ) -> None:
         super().__init__()
         self.convert, self.required = convert, required
         self.nothing = "\t".join([NULL] * width)
         self.doubts: dict[str, tuple[str, bool]] = {}
+        self.flags: dict[str, tuple[str, ...]] = {}
+        self.look_for_flags = look_for_flags
 
     def __missing__(self, raw: str) -> str:
         text = values.clean(raw)
+        if self.look_for_flags and (marks := notes.marks(text)):
+            self.flags[raw] = marks
         try:
             found = self.convert(text) if text else ""
         except DoubtError as doubt:
@@ -66,11 +76,13 @@ class Memory(dict[str, str]):
         if len(self) > REMEMBERED:
             self.clear()
             self.doubts.clear()
+            self.flags.clear()
 
 
 def memory(field: Field, column: Column, today: date) -> Memory:
     """Return the memory that converts the cells of a mapped column."""
-    return Memory(_converter(field, column, today), len(field.staged), required=field.required)
+    look = field.kind in FLAGGED
+    return Memory(_converter(field, column, today), len(field.staged), required=field.required, look_for_flags=look)
 
 
 def _converter(field: Field, column: Column, today: date) -> Callable[[str], str]:
@@ -96,6 +108,8 @@ def _date(text: str, *, kind: str, column: Column, today: date) -> str:
     if kind == "past_date" and found > today:
         raise DoubtError("date_in_future")
     if kind == "moment":
+        if fraction := re.fullmatch(r"\d{5}(\.\d+)", text):  # a spreadsheet's day and fraction of a day
+            return f"{found} {_guarded(values.clock, fraction[1], 'time_unreadable')}"
         _, _, rest = text.replace("T", " ").partition(" ")
         return f"{found} {_guarded(values.clock, rest.strip(), 'time_unreadable') if rest.strip() else '00:00'}"
     return found.isoformat()
@@ -118,7 +132,7 @@ def _text(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    return values.name(text)[:_LONGEST].translate(_ESCAPES)
+    return values.name(notes.without_marks(text) if notes.marks(text) else text)[:_LONGEST].translate(_ESCAPES)
 
 
 def _key(text: str) -> str:
@@ -126,11 +140,10 @@ def _key(text: str) -> str:
 
 
 def _full_name(text: str) -> str:
-    return (
-        "\t".join(part.translate(_ESCAPES) or NULL for part in values.full_name(text))
-        if not values.is_null(text)
-        else ""
-    )
+    if values.is_null(text):
+        return ""
+    parts = values.full_name(notes.without_marks(text) if notes.marks(text) else text)
+    return "\t".join(part[:_LONGEST].translate(_ESCAPES) or NULL for part in parts)
 
 
 def _status(text: str, *, numbers: bool) -> str:

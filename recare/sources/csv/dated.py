@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 from recare.base import db
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from recare.practices.practice import Practice
 
+BY_FILE: Final = "the date of the file"
 QUIET: Final = timedelta(
     days=7
 )  # a practice in which nothing happens for longer has not exported on the day the file is dated [design]
@@ -27,6 +28,15 @@ class AsOf:
 
     at: datetime
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One file of appointments: where it lies, its fingerprint, and the day printed in its title."""
+
+    path: Path
+    fingerprint: str
+    printed_on: date | None = None
 
 
 class OlderExportError(ValueError):
@@ -43,13 +53,15 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def of_files(practice: Practice, files: Iterable[tuple[Path, str]], now: datetime, given: datetime | None) -> AsOf:
-    """Return when appointment files (path and fingerprint) were exported: as a person has said, as when they were first imported, or by
-    the date of the oldest. Raises OlderExportError when a later export has been imported already.
+def of_files(practice: Practice, files: Iterable[Export], now: datetime, given: datetime | None) -> AsOf:
+    """Return when appointment files were exported: as a person has said, as when they were first imported, by the day printed in them, or
+    by the date of the oldest file. Raises OlderExportError when a later export has been imported already.
     """
     files = list(files)
     found = (
-        _said(given, now) or _seen_before(practice.id, [mark for _, mark in files]) or _by_file(practice, files, now)
+        _said(given, now)
+        or _seen_before(practice.id, [file.fingerprint for file in files])
+        or _by_file(practice, files, now)
     )
     known = latest(practice.id)
     if known is not None and found.at < known - timedelta(minutes=1):
@@ -75,11 +87,14 @@ def _seen_before(practice_id: int, marks: list[str]) -> AsOf | None:
     return AsOf(at, "the very file was imported before") if at else None
 
 
-def _by_file(practice: Practice, files: list[tuple[Path, str]], now: datetime) -> AsOf:
+def _by_file(practice: Practice, files: list[Export], now: datetime) -> AsOf:
     if practice.is_rehearsal:  # its clock is not the one that dates files
         return AsOf(now, "a rehearsal's files are always of its own day")
-    oldest = min(path.stat().st_mtime for path, _ in files)
-    return AsOf(min(datetime.fromtimestamp(oldest, UTC), now), "the date of the file")
+    oldest = min(datetime.fromtimestamp(min(file.path.stat().st_mtime for file in files), UTC), now)
+    days = [file.printed_on for file in files if file.printed_on]
+    if days and (printed := datetime.combine(min(days), time.max, practice.zone).astimezone(UTC)) < oldest:
+        return AsOf(printed.replace(second=0, microsecond=0), "the day printed in the file")
+    return AsOf(oldest, BY_FILE)
 
 
 def by_rows(practice: Practice, found: AsOf, now: datetime) -> AsOf:
@@ -92,7 +107,7 @@ def by_rows(practice: Practice, found: AsOf, now: datetime) -> AsOf:
         "'broken', 'cancelled')) AS told WHERE at <= %(now)s",
         tz=practice.tz, now=now,
     )  # fmt: skip
-    if newest is None or practice.is_rehearsal or found.why != "the date of the file" or found.at - newest <= QUIET:
+    if newest is None or practice.is_rehearsal or found.why != BY_FILE or found.at - newest <= QUIET:
         return found
     return AsOf(newest, "the newest visit or change in the file, whatever the file's own date")
 

@@ -59,6 +59,8 @@ class Decision:
     order: Order | None
     why: str
     proven: bool = True
+    matters: bool = True
+    """Whether any date of the column could be read in both orders or proves one."""
 
 
 def shape(raw: str) -> Shape:
@@ -93,12 +95,12 @@ def decide(shapes: Mapping[Shape, int], chosen: Order | None = None) -> Decision
     if chosen is not None and (day if chosen is Order.MDY else month) <= stray:
         return Decision(chosen, "somebody of the practice has chosen it")
     if day > 1 and day > month:
-        return Decision(Order.DMY, f"{day} cells can only be {Order.DMY}")
+        return Decision(Order.DMY, f"{day:,} cell{'s' if day > 1 else ''} can only be {Order.DMY}")
     if month:
-        return Decision(Order.MDY, f"{month} cells can only be {Order.MDY}")
+        return Decision(Order.MDY, f"{month:,} cell{'s' if month > 1 else ''} can only be {Order.MDY}")
     if counts[Shape.EITHER] or day:
         return Decision(Order.MDY, "no cell decides; the order usual in the United States", proven=False)
-    return Decision(Order.MDY, "no order needed")
+    return Decision(Order.MDY, "its dates can be read in one way only", matters=False)
 
 
 def read(raw: str, order: Order, pivot: int = 2035) -> date | None:

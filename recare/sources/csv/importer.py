@@ -162,7 +162,11 @@ def _open(practice: Practice, paths: Iterable[Path], now: datetime, watch: Watch
 
 def _dated(work: _Work, given: datetime | None) -> dated.AsOf | None:
     """Return when the appointments were exported, as far as can be told before they are read; None without any."""
-    files = [(file.path, file.plan.fingerprint) for file in work.of(fields.APPOINTMENTS) if file.survey.rows]
+    files = [
+        dated.Export(file.path, file.plan.fingerprint, file.layout.printed_on)
+        for file in work.of(fields.APPOINTMENTS)
+        if file.survey.rows
+    ]
     return dated.of_files(work.practice, files, work.now, given) if files else None
 
 

@@ -52,7 +52,8 @@ def merge(run: Run, kind: Kind, file: int, stated: set[str]) -> Written:
     newest = db.value(f"SELECT coalesce(max(id), 0) FROM {kind.table} WHERE practice_id = %(practice)s", **run.bind)
     if kind is not fields.PATIENTS and newest:
         _mark_former_owners(run, kind)
-    touched = db.run(_statement(kind, wanted, first=not newest), file=file, entity=kind.name, **run.bind)
+    joins = targets.joins(kind.name, frozenset(stated))
+    touched = db.run(_statement(kind, wanted, joins, first=not newest), file=file, entity=kind.name, **run.bind)
     if not touched:
         return Written(0, 0)
     added = int(
@@ -97,7 +98,7 @@ def mark(run: Run, kind: Kind) -> None:
     changes.mark_selected(run.practice.id, query, run=run.id)
 
 
-def _statement(kind: Kind, columns: tuple[targets.Column, ...], *, first: bool) -> str:
+def _statement(kind: Kind, columns: tuple[targets.Column, ...], joins: str, *, first: bool) -> str:
     """Return the MERGE of one file; for a table without rows of the practice, an INSERT, which needs no look at what is there."""
     table = staging.name(kind)
     selected = ", ".join(f"{column.value} AS {column.name}" for column in columns)
@@ -109,7 +110,7 @@ def _statement(kind: Kind, columns: tuple[targets.Column, ...], *, first: bool) 
     values = ", ".join(f"s.{name}" for name in names)
     status = ", 'active'" if kind is fields.PATIENTS and "status" not in names else ""
     rows = (
-        f"SELECT s.source_key, {selected} FROM {table} s {' '.join(targets.JOINS[kind.name])} WHERE s.file = %(file)s "
+        f"SELECT s.source_key, {selected} FROM {table} s {joins} WHERE s.file = %(file)s "
         "AND NOT EXISTS (SELECT FROM staged_reject r WHERE r.entity = %(entity)s AND r.file = s.file AND r.n = s.n)"
     )
     first_seen, at = (", first_seen_at", ", %(now)s") if kind is fields.APPOINTMENTS else ("", "")

@@ -8,7 +8,7 @@ from recare.base import db
 from recare.consent import ledger, points
 from recare.consent.event import NewEvent
 from recare.patients import changes
-from recare.sources.csv import staging
+from recare.sources.csv import staging, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +32,9 @@ def link(run: Run, stated: set[str]) -> int:
     keys = {
         "guarantor": "s.guarantor",
         "guardian": "s.guardian",
-        "merged_into": "coalesce(s.merged_into, s.notes_merged, s.comments_merged)",
+        "merged_into": f"coalesce(s.merged_into, {', '.join(f's.{name}_merged' for name in targets.NOTES)})",
     }
-    stated = stated | ({"merged_into"} if stated & {"notes", "comments"} else set())
+    stated = stated | ({"merged_into"} if stated & set(targets.NOTES) else set())
     for field, key in keys.items():
         if field not in stated:
             continue

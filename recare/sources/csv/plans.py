@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from recare.sources.csv import dates
-from recare.sources.csv.columns import DATE_KINDS
+from recare.sources.csv.columns import DATE_KINDS, WARNINGS
 from recare.sources.csv.rules import ADVICE, title
 
 if TYPE_CHECKING:
@@ -105,10 +105,20 @@ def describe(shown: FilePlan, layout: Layout, survey: Survey, today: date) -> No
     shown.delimiter = _TAB.get(layout.delimiter, layout.delimiter)
     shown.headers, shown.notes = list(layout.headers), list(layout.notes)
     shown.columns = [_column(layout, survey, place, today) for place in range(len(layout.headers))]
+    shown.notes += [
+        f"“{layout.labels[place]}” is not used, but some of its cells read like refusals or warnings. If they are, say that it means Notes."
+        for place, guess in survey.suggestions.items()
+        if guess == WARNINGS and place not in layout.how
+    ]
     if lacking := layout.kind.lacking(layout.mapping):
+        known = (
+            f"no column is known as {', nor one as '.join(lacking)}"
+            if layout.mapping
+            else "none of its headers is known here"
+        )
         shown.refused = (
-            f"{shown.name}: no column is known as {', nor one as '.join(lacking)}. Say what its columns mean (under Data, Import files; it is "
-            "remembered), or export it with the practice system's own headers."
+            f"{shown.name}: {known}. Say what its columns mean (under Data, Import files; it is remembered), or export it with the practice "
+            "system's own headers."
         )
 
 

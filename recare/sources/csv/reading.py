@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
-from recare.sources.csv import fields, remembered
+from recare.sources.csv import dates, fields, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
     from pathlib import Path
 
     from recare.sources.csv.dates import Order
@@ -42,6 +43,12 @@ _FOOTER: Final = re.compile(
 )
 
 
+_PRINTED: Final = re.compile(
+    r"\b(?:as of|printed|generated|exported|created|run|report date)\b[^\d\n]{0,15}?(\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}|[A-Z][a-z]{2,8} \d{1,2}, \d{4})",
+    re.IGNORECASE,
+)
+
+
 class UnreadableError(ValueError):
     """A file that cannot be imported, in a sentence that says what to do."""
 
@@ -62,6 +69,8 @@ class Layout:
     """Why a column means what it means, where a person has said so."""
     notes: tuple[str, ...]
     """Sentences about how these headers differ from those before."""
+    printed_on: date | None = None
+    """The day that a title above the headers says the export is of."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -134,10 +143,12 @@ def _encoding_by_mark(start: bytes) -> str:
     for mark, name in _BOMS:
         if start.startswith(mark):
             return name
-    pairs = start[: len(start) // 2 * 2]
-    if len(pairs) >= 8 and not any(pairs[1::2]) and all(pairs[::2]):
+    # Without a mark: in sixteen bits most letters of a Western language have a zero on the same side.
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    most, few = len(start) * 0.35, len(start) * 0.05
+    if len(start) >= 8 and odd > most and even < few:
         return "utf-16-le"
-    if len(pairs) >= 8 and not any(pairs[::2]) and all(pairs[1::2]):
+    if len(start) >= 8 and even > most and odd < few:
         return "utf-16-be"
     return ""
 
@@ -187,16 +198,9 @@ def layout(path: Path, past: Sequence[Remembered] = ()) -> Layout:
         if found and (best is None or len(found[2].mapping) > len(best.mapping)):
             number, cells, meaning = found
             best = Layout(
-                encoding,
-                delimiter,
-                number,
-                cells,
-                meaning.kind,
-                meaning.mapping,
-                meaning.orders,
-                meaning.how,
-                meaning.notes,
-            )
+                encoding, delimiter, number, cells, meaning.kind, meaning.mapping, meaning.orders, meaning.how, meaning.notes,
+                _printed_on(rows[: number - 1]),
+            )  # fmt: skip
     return best or _unknown(path, encoding, tables)
 
 
@@ -214,6 +218,14 @@ def _header(
     for number, cells in enumerate(rows, 1):
         if len([cell for cell in cells if cell]) >= 2 and (found := remembered.meaning(cells, path.name, past)):
             return number, cells, found
+    return None
+
+
+def _printed_on(titles: list[tuple[str, ...]]) -> date | None:
+    """Return the day that a title such as "Printed 1/12/2027" names."""
+    for cells in titles:
+        if found := _PRINTED.search(" ".join(cells)):
+            return dates.read(found[1], dates.Order.MDY)
     return None
 
 

@@ -39,6 +39,8 @@ ADVICE: Final[dict[str, str]] = {
     "report in the practice system, and export again.",
     "no_visits_ahead": "No visit in the file lies after the day it was exported, so it does not show who has one ahead. Until an export holds the "
     "coming visits too, invitations wait. Export appointments without an end date.",
+    "warning_in_cell": "The cell holds a warning beside its value, such as “do not text” or “deceased”. It is heeded; better keep it in the status or "
+    "the notes of the practice system.",
     "column_mixes_orders": "This column mixes day/month and month/day, so the dates cannot be told apart. Export dates as year-month-day.",
     "ids_lost_digits": "A spreadsheet has rounded these numbers (2.98725E+13). Export again without opening the file in a spreadsheet.",
 }
@@ -106,6 +108,7 @@ _TITLES: Final = {
     "looks_partial": "Far fewer rows than before",
     "no_rows": "Headers and no rows",
     "no_visits_ahead": "No coming visits in the file",
+    "warning_in_cell": "Warning in a name or number",
     "column_mixes_orders": "Day and month mixed up",
     "ids_lost_digits": "Numbers rounded by a spreadsheet",
 }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from recare.sources.csv.reading import Chunk, Layout
 
 SOURCE: Final = "csv"
+FLAGGED_ROWS: Final = "flagged"
 
 
 @contextlib.contextmanager
@@ -54,6 +55,7 @@ def open_tables() -> None:
             f"{column} {sort}" for field in kind.fields for column, sort in field.staged if field.name != "full_name"
         ]
         db.run(f"CREATE TEMPORARY TABLE {name(kind)} ({', '.join(columns)})")
+    db.run("CREATE TEMPORARY TABLE staged_flag (file smallint, n bigint, flags text[])")
     db.run(
         "CREATE TEMPORARY TABLE staged_reject (entity text, file smallint, n bigint, rule text, column_name text, value_kind text)"
     )
@@ -61,7 +63,13 @@ def open_tables() -> None:
 
 def close_tables() -> None:
     """Drop the temporary tables."""
-    tables = ["staged_reject", "staged_contact", "staged_survivor", *(name(kind) for kind in fields.KINDS)]
+    tables = [
+        "staged_reject",
+        "staged_flag",
+        "staged_contact",
+        "staged_survivor",
+        *(name(kind) for kind in fields.KINDS),
+    ]
     db.run(f"DROP TABLE IF EXISTS {', '.join(f'pg_temp.{table}' for table in tables)}")
 
 
@@ -77,6 +85,7 @@ class Stager:
         self.path, self.layout, self.findings = path, layout, Findings()
         self.oddities = Oddities()
         self.accepted = 0
+        self.flagged: dict[int, set[str]] = {}
         self.ascending = "source_key" in {field.name for field in layout.mapping.values()}
         self._last_key = -1
         self._memories: dict[int, Memory] = {
@@ -97,8 +106,9 @@ class Stager:
 
     @property
     def known(self) -> set[str]:
-        """Names of the fields this file states."""
-        return {self.layout.mapping[place].name for place in self._memories}
+        """Names of the fields this file states, and ``FLAGGED_ROWS`` when warnings stand in cells meant for something else."""
+        names = {self.layout.mapping[place].name for place in self._memories}
+        return names | {FLAGGED_ROWS} if self.flagged else names
 
     def copy(self, file: int, progress: Callable[[int], None]) -> None:
         """COPY the whole file. Raises UnreadableError when its rows cannot be told apart."""
@@ -111,6 +121,9 @@ class Stager:
                 if lines:
                     stream.write("\n".join(lines) + "\n")
                 progress(len(chunk.numbers))
+        if self.flagged:
+            rows = ((file, number, sorted(flags)) for number, flags in self.flagged.items())
+            db.copy_raw("staged_flag", ["file", "n", "flags"], rows)
         for number, rule in self.oddities.first_broken or []:
             self.findings.add(number, "", "row", rule, "rejected")
         db.run(f"ANALYZE {name(self.layout.kind)}")
@@ -129,6 +142,8 @@ class Stager:
             out.append(list(map(memory.__getitem__, cells)))
             if memory.doubts and not memory.doubts.keys().isdisjoint(cells):
                 refused |= self._note_doubts(place, memory, chunk)
+            if memory.flags and not memory.flags.keys().isdisjoint(cells):
+                self._note_flags(place, memory, chunk)
         if self.ascending:
             self._see_keys(chunk)
         lines = list(map("\t".join, zip(*out, strict=True)))
@@ -143,6 +158,15 @@ class Stager:
         numbers = list(map(int, cells))
         self.ascending = numbers[0] > self._last_key and all(map(lt, numbers, numbers[1:]))
         self._last_key = numbers[-1]
+
+    def _note_flags(self, place: int, memory: Memory, chunk: Chunk) -> None:
+        """Keep the warnings that stand in a column's cells beside what the column is meant for."""
+        for number, cell in zip(chunk.numbers, chunk.columns[place], strict=True):
+            if found := memory.flags.get(cell):
+                self.flagged.setdefault(number, set()).update(found)
+                self.findings.add(
+                    number, self.layout.labels[place], self.layout.mapping[place].kind, "warning_in_cell", "warning"
+                )
 
     def _note_doubts(self, place: int, memory: Memory, chunk: Chunk) -> set[int]:
         """List the doubtful cells of a column; return the rows that cannot be taken without them."""

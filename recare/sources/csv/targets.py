@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from recare.sources.csv import fields
+from recare.sources.csv.staging import FLAGGED_ROWS
+
 # Our own category rule: cleanings and gum care.
 HYGIENE_CODES: Final = ("D1110", "D1120", "D4341", "D4342", "D4346", "D4355", "D4910")
 
@@ -47,15 +50,32 @@ def _reference(table: str, alias: str, key: str) -> str:
     return _REFERENCE.format(table=table, alias=alias, key=key)
 
 
-_FLAGS: Final = (
-    "ARRAY(SELECT DISTINCT unnest(coalesce(s.notes_flags, '{}') || coalesce(s.comments_flags, '{}')) ORDER BY 1)"
+NOTES: Final = tuple(field.name for field in fields.PATIENTS.fields if field.kind == "note")
+_WISH_FIELDS: Final = " ".join(("contact_method recall_method recall_ok no_call", *NOTES))
+_FLAG_ROWS: Final = (
+    "LEFT JOIN (SELECT n, array_agg(DISTINCT flag) AS flags FROM staged_flag CROSS JOIN LATERAL unnest(flags) AS flag WHERE file = %(file)s "
+    "GROUP BY n) x ON x.n = s.n"
 )
-_WISHES: Final = (
-    "concat_ws(' ', s.contact_method, 'recall:' || s.recall_method, CASE WHEN s.recall_ok = 'no' THEN 'no_recalls' END, "
-    "CASE WHEN s.no_call = 'yes' THEN 'no_call' END, array_to_string(ARRAY(SELECT f FROM unnest(coalesce(s.notes_flags, '{}') || "
-    "coalesce(s.comments_flags, '{}')) AS f WHERE f LIKE 'no\\_%%' OR f IN ('legal', 'upset') ORDER BY f), ' '))"
-)
-_WISH_FIELDS: Final = "contact_method recall_method recall_ok no_call notes comments"
+
+
+def _noted(stated: frozenset[str]) -> str:
+    """Return the expression for all flags of a row: those of its notes, and those of cells meant for something else."""
+    parts = [f"s.{name}_flags" for name in NOTES if name in stated] + ["x.flags"] * (FLAGGED_ROWS in stated)
+    return " || ".join(f"coalesce({part}, '{{}}')" for part in parts) or "'{}'::text[]"
+
+
+def _flags(stated: frozenset[str]) -> str:
+    return f"ARRAY(SELECT DISTINCT unnest({_noted(stated)}) ORDER BY 1)"
+
+
+def _wishes(stated: frozenset[str]) -> str:
+    return (
+        "concat_ws(' ', s.contact_method, 'recall:' || s.recall_method, CASE WHEN s.recall_ok = 'no' THEN 'no_recalls' END, "
+        f"CASE WHEN s.no_call = 'yes' THEN 'no_call' END, nullif(array_to_string(ARRAY(SELECT DISTINCT f "
+        f"FROM unnest({_noted(stated)}) AS f WHERE f LIKE 'no\\_%%' OR f IN ('legal', 'upset') ORDER BY f), ' '), ''))"
+    )
+
+
 # In words of ``pms_wishes``: who bans what. A staff note that bans a channel bans it until a person has read the note.
 _BANNED: Final = (
     "array_remove(ARRAY[CASE WHEN w ~ '\\mno_recalls\\M|no_contact|nobody' OR w ~ '\\mno_text\\M' THEN 'sms' END, "
@@ -83,6 +103,8 @@ def _status(stated: frozenset[str]) -> str:
 
 def patient(stated: frozenset[str]) -> tuple[Column, ...]:
     """Columns of ``patient`` for a file that states these fields. Holds, bans and preferences follow the export only when it changes."""
+    wishes = f"{_WISH_FIELDS} {FLAGGED_ROWS}"
+    full = bool(stated & set(_WISH_FIELDS.split()))
     return (
         *(_c(name, f"coalesce(s.{name}, '')", f"{name} full_name") for name in ("first_name", "middle_name", "last_name", "preferred_name")),
         *_same("birthdate balance_cents first_visit_on deceased_on"),
@@ -97,12 +119,14 @@ def patient(stated: frozenset[str]) -> tuple[Column, ...]:
         _c("last_visit_stated_on", "s.last_visit_on", "last_visit_on"),
         _c("provider_id", "d.id", "dentist"),
         _c("hygienist_id", "h.id", "hygienist"),
-        _c("note_flags", _FLAGS, "notes comments"),
-        _c("pms_wishes", "w", _WISH_FIELDS),
-        _c("banned_channels", _BANNED, _WISH_FIELDS,
+        # A file without notes may add warnings from other cells; it takes none back.
+        _c("note_flags", _flags(stated), " ".join((*NOTES, FLAGGED_ROWS)), "" if stated & set(NOTES) else
+           "CASE WHEN s.note_flags <@ t.note_flags THEN t.note_flags ELSE ARRAY(SELECT DISTINCT unnest(t.note_flags || s.note_flags) ORDER BY 1) END"),
+        _c("pms_wishes", "w", wishes, "" if full else "CASE WHEN s.pms_wishes = '' THEN t.pms_wishes ELSE s.pms_wishes END"),
+        _c("banned_channels", _BANNED, wishes,
            f"CASE WHEN {_CHANGED} THEN ARRAY(SELECT DISTINCT unnest(t.banned_channels || s.banned_channels) ORDER BY 1) ELSE t.banned_channels END"),
-        _c("hold", _HOLD, _WISH_FIELDS, f"CASE WHEN t.hold = '' AND {_CHANGED} THEN s.hold ELSE t.hold END"),
-        _c("hold_since", f"CASE WHEN {_HOLD} <> '' THEN %(now)s::timestamptz END", _WISH_FIELDS,
+        _c("hold", _HOLD, wishes, f"CASE WHEN t.hold = '' AND {_CHANGED} THEN s.hold ELSE t.hold END"),
+        _c("hold_since", f"CASE WHEN {_HOLD} <> '' THEN %(now)s::timestamptz END", wishes,
            f"CASE WHEN t.hold = '' AND {_CHANGED} THEN s.hold_since ELSE t.hold_since END"),
         _c("preferred_channel", _PREFERRED, _WISH_FIELDS,
            _own("preferred_channel", f"CASE WHEN {_CHANGED} THEN s.preferred_channel ELSE t.preferred_channel END")),
@@ -184,7 +208,6 @@ JOINS: Final[dict[str, tuple[str, ...]]] = {
     "patients": (
         _reference("provider", "d", "dentist"),
         _reference("provider", "h", "hygienist"),
-        f"CROSS JOIN LATERAL (SELECT {_WISHES} AS w) AS wishes",
     ),
     "appointments": (
         PATIENT_OF,
@@ -198,6 +221,16 @@ JOINS: Final[dict[str, tuple[str, ...]]] = {
     "treatment plans": (PATIENT_OF,),
     "coverage": (PATIENT_OF,),
 }
+
+
+def joins(kind: str, stated: frozenset[str]) -> str:
+    """Return what the staged rows of this kind are joined with."""
+    parts = list(JOINS[kind])
+    if kind == "patients":
+        parts += [_FLAG_ROWS] * (FLAGGED_ROWS in stated) + [
+            f"CROSS JOIN LATERAL (SELECT {_wishes(stated)} AS w) AS wishes"
+        ]
+    return " ".join(parts)
 
 
 def columns(kind: str, stated: frozenset[str]) -> tuple[Column, ...]:

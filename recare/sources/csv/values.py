@@ -19,7 +19,10 @@ def table(name: str) -> dict[str, str]:
 
 
 _SPACES: Final = re.compile(r"[\s\x00\u00a0]+")
-_MONEY: Final = re.compile(r"\(?-?\s*\$?\s*-?(?P<whole>\d{1,3}(?:,\d{3})+|\d+)?(?:\.(?P<cents>\d+))?\)?-?$")
+_MONEY: Final = re.compile(r"\(?-?\s*\$?\s*\(?-?(?P<whole>\d{1,3}(?:,\d{3})+|\d+)?(?:\.(?P<cents>\d+))?\)?-?$")
+_CREDIT: Final = re.compile(
+    r"(?<=[\d\s)])\s*([cd])r\.?$", re.IGNORECASE
+)  # 45.00 CR is what the practice owes the patient
 _SCIENTIFIC: Final = re.compile(r"\d(?:[.,]\d+)?[eE]\+?\d+$")
 _CODE: Final = re.compile(r"[A-Z]{0,2}\d{3,5}[A-Z]?(?:\.\w{1,4})?$")
 _ZIP_US: Final = re.compile(r"(\d{3,5})(?:\.0+)?(?:[- ]?(\d{4}))?$")
@@ -29,7 +32,7 @@ _INTERVAL: Final = re.compile(
     r"(?:(\d+)\s*y[a-z]*)?\s*(?:(\d+)\s*m[a-z]*)?\s*(?:(\d+)\s*w[a-z]*)?\s*(?:(\d+)\s*d[a-z]*)?$"
 )
 _PATTERN: Final = re.compile(r"[/X]+$", re.IGNORECASE)
-_PREFERRED: Final = re.compile(r"""['"(\u201c\u2018]([^'")\u201d\u2019]{2,30})['")\u201d\u2019]""")
+_PREFERRED: Final = re.compile(r"""(?<![^\W\d_])['"(\u201c\u2018]([^'")\u201d\u2019]{2,30})['")\u201d\u2019]""")
 _SUFFIX: Final = re.compile(r"^(?:jr|sr|ii|iii|iv|md|dds|phd)\.?$", re.IGNORECASE)
 
 
@@ -48,13 +51,17 @@ def money(text: str) -> int | None:
     """Return cents; None for no amount. ``-1`` is how practice systems write "none"; raises ValueError for no money at all."""
     if re.fullmatch(r"\d+,\d{2}", text):  # comma as the decimal point
         text = text.replace(",", ".")
+    if re.fullmatch(r"-?\d{1,3}(?:\.\d{3})+,\d{2}", text):  # points between the thousands, as in 1.234,50
+        text = text.replace(".", "").replace(",", ".")
+    credit = _CREDIT.search(text)
+    text = text[: credit.start()] if credit else text
     found = _MONEY.match(text)
     if not found or (found["whole"] is None and found["cents"] is None):
         raise ValueError("money")
     if len(found["whole"] or "") > 12:
         raise ValueError("money")
     cents = int((found["whole"] or "0").replace(",", "")) * 100 + int(((found["cents"] or "") + "00")[:2])
-    negative = "-" in text or text.startswith("(")
+    negative = "-" in text or "(" in text or bool(credit and credit[1].lower() == "c")
     return None if negative and cents == 100 else -cents if negative else cents
 
 
