@@ -91,7 +91,7 @@ def _play_day(world: World, run: progress.Run) -> progress.Run:
         last = now
     with db.scope(practice.id):
         office.close_the_day(world, last)
-        if run.days_done in _NEW_STATISTICS or run.days_done % 14 == 0:
+        if run.days_done in _NEW_STATISTICS or run.days_done % 28 == 0:
             db.analyze(*_GROWING)
         return progress.day_done(practice.id, run.id, last, progress.figures(practice.id, run.clock_from))
 

@@ -4,29 +4,25 @@
 WITH watched AS (
     SELECT e.id AS enrolment_id, e.patient_id, e.assigned_at, (e.assigned_at AT TIME ZONE p.tz)::date AS assigned_on, p.tz
     FROM enrolment e JOIN practice p ON p.id = e.practice_id
-    WHERE e.practice_id = %(practice)s AND e.assigned_at > %(since)s
+    WHERE e.practice_id = %(practice)s AND (e.assigned_at > %(since)s OR e.wave_at > %(since)s  -- whoever has no turn is watched while left alone
+          OR (e.wave_at IS NULL AND (e.ended_at IS NULL OR e.ended_at > %(since)s)))
+), visit AS MATERIALIZED (
+    -- looked up by patient and day (OFFSET keeps it so): most of those watched have nothing new, and a whole history is never read
+    SELECT w.enrolment_id, w.assigned_at, w.assigned_on, w.tz, a.*
+    FROM watched w CROSS JOIN LATERAL (
+        SELECT id, starts_at, first_seen_at, status FROM appointment
+        WHERE practice_id = %(practice)s AND patient_id = w.patient_id AND starts_at > w.assigned_at AND deleted_at IS NULL
+        OFFSET 0) a
 ), found AS (
-    -- the first of each kind is looked up by patient and day: a practice's whole history is never read
     SELECT w.enrolment_id, 'booked' AS kind, b.booked_at AS at, 'booking:' || b.id AS evidence
-    FROM watched w CROSS JOIN LATERAL (
-        SELECT id, booked_at FROM booking
-        WHERE practice_id = %(practice)s AND patient_id = w.patient_id AND booked_at > w.assigned_at
-        ORDER BY booked_at, id LIMIT 1) b
+    FROM watched w JOIN booking b ON b.practice_id = %(practice)s AND b.patient_id = w.patient_id AND b.booked_at > w.assigned_at
     UNION ALL
-    SELECT w.enrolment_id, 'booked', a.first_seen_at, 'appointment:' || a.id
-    FROM watched w CROSS JOIN LATERAL (
-        SELECT id, first_seen_at FROM appointment
-        WHERE practice_id = %(practice)s AND patient_id = w.patient_id AND starts_at > w.assigned_at
-          AND first_seen_at > w.assigned_at AND first_seen_at <= %(now)s AND deleted_at IS NULL
-          AND status IN ('scheduled', 'completed', 'missed', 'cancelled', 'broken')
-        ORDER BY first_seen_at, id LIMIT 1) a
+    SELECT enrolment_id, 'booked', first_seen_at, 'appointment:' || id FROM visit
+    WHERE first_seen_at > assigned_at AND first_seen_at <= %(now)s
+      AND status IN ('scheduled', 'completed', 'missed', 'cancelled', 'broken')
     UNION ALL
-    SELECT w.enrolment_id, 'kept', a.starts_at, 'appointment:' || a.id
-    FROM watched w CROSS JOIN LATERAL (
-        SELECT id, starts_at FROM appointment
-        WHERE practice_id = %(practice)s AND patient_id = w.patient_id AND starts_at > w.assigned_at AND starts_at <= %(now)s
-          AND (starts_at AT TIME ZONE w.tz)::date > w.assigned_on AND status = 'completed' AND deleted_at IS NULL
-        ORDER BY starts_at, id LIMIT 1) a
+    SELECT enrolment_id, 'kept', starts_at, 'appointment:' || id FROM visit
+    WHERE status = 'completed' AND starts_at <= %(now)s AND (starts_at AT TIME ZONE tz)::date > assigned_on
     UNION ALL
     SELECT w.enrolment_id, 'kept', (pr.done_on + time '12:00') AT TIME ZONE w.tz, 'procedure:' || pr.id
     FROM watched w CROSS JOIN LATERAL (
