@@ -78,7 +78,7 @@ def _insert(chosen: Audience, plan: Playbook, more: dict[str, Any]) -> tuple[int
     now: datetime = chosen.params["now"]
     params = more | {
         "share": plan.hold_out, "waves": plan.waves.count, "between": timedelta(days=plan.waves.days_between),
-        "first": timedelta(days=plan.steps[0].wait_days), "measured": now + timedelta(days=plan.measure_days),
+        "first": timedelta(days=plan.steps[0].wait_days), "measured": now + timedelta(days=(plan.waves.count - 1) * plan.waves.days_between + plan.measure_days),
     }  # fmt: skip
     row = db.tuples(_INSERT.format(audience=chosen.sql), **chosen.params, **params)[0]
     return int(row[0]), int(row[1]), dict(row[2] or {})

@@ -62,7 +62,10 @@ def arms(report: Report) -> str:
             "high": arm.kept.high,
             "own": label == "contacted",
         }
-        for label, arm in (("contacted", report.treated), ("left alone", report.held_out))
+        for label, arm in (
+            ("contacted", report.treated),
+            ("not contacted" if report.waves else "left alone", report.held_out),
+        )
         if arm.patients
     ]
     y = {"field": "arm", "type": "nominal", "sort": None, "title": None}
@@ -75,7 +78,9 @@ def arms(report: Report) -> str:
             "x": {
                 "field": "low",
                 "type": "quantitative",
-                "title": "kept a visit within 90 days (95 % interval)",
+                "title": "kept a visit in the days compared (95 % interval)"
+                if report.waves
+                else "kept a visit within 90 days (95 % interval)",
                 "axis": axis,
                 "scale": {"zero": True},
             },

@@ -16,16 +16,22 @@ POWER: Final = 0.80
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``count`` of ``of`` people, with a Wilson interval; ``value`` is None when there is nobody."""
+    """``count`` of ``of`` people, with a Wilson interval; ``value`` is None when there is nobody.
+
+    ``weighted``: the share where it is not the plain one, because people were watched for different times.
+    """
 
     count: int
     of: int
     low: float
     high: float
+    weighted: float | None = None
 
     @property
     def value(self) -> float | None:
-        """The plain share."""
+        """The share."""
+        if self.weighted is not None:
+            return self.weighted
         return self.count / self.of if self.of else None
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from recare.base import db
 
 WATCHED: Final = timedelta(days=200)
-"""Enrolments older than this no longer change: every window of every report has closed."""
+"""Enrolments whose draw, wave's turn, and time of being left alone are longer ago no longer change: every window of every report has closed."""
 _SQL: Final = Path(__file__).with_name("outcomes.sql").read_text(encoding="utf-8")
 
 

@@ -27,7 +27,8 @@ def printed(practice: str, kind: str, now: datetime | None) -> str:
 
 def as_json(report: Report) -> str:
     """Return the whole report as JSON; no patient is in it."""
-    return json.dumps(asdict(report) | {"finding": report.finding}, default=str, indent=2)
+    said = {"finding": report.finding, "compared": report.waves.in_words if report.waves else ""}
+    return json.dumps(asdict(report) | said, default=str, indent=2)
 
 
 def lines(report: Report) -> list[tuple[str, Any]]:
@@ -46,6 +47,8 @@ def lines(report: Report) -> list[tuple[str, Any]]:
         ("treated, kept", treated.kept.count),
         ("held out, booked", held.booked.count),
         ("held out, kept", held.kept.count),
+        ("treated, kept, share", _share(treated.kept.value)),
+        ("held out, kept, share", _share(held.kept.value)),
         ("difference in kept visits, points", points(report.lift.value)),
         ("difference, lowest, points", points(report.lift.low)),
         ("difference, highest, points", points(report.lift.high)),
@@ -54,11 +57,33 @@ def lines(report: Report) -> list[tuple[str, Any]]:
         ("cost per additional kept visit, dollars", _dollars(report.cost_incremental.value)),
         ("cost per additional kept visit, lowest, dollars", _dollars(report.cost_incremental.low)),
         ("cost per additional kept visit, highest, dollars", _dollars(report.cost_incremental.high, "no upper limit")),
+        *_waves(report),
         *(
             (f"{line.channel}: sent, answered, opted out", f"{line.sent}, {line.answered.count}, {line.opted_out}")
             for line in report.responses
         ),
     ]
+
+
+def _waves(report: Report) -> list[tuple[str, Any]]:
+    """Return what was compared with what, and a line for each wave."""
+    if report.waves is None:
+        return []
+    several = len({line.version for line in report.waves.lines}) > 1
+    return [
+        ("waves, what is compared", report.waves.in_words),
+        *(
+            (
+                f"wave {line.number}{f' of version {line.version}' if several else ''}, {line.watched} days from day {line.starts}",
+                f"{line.treated.came} of {line.treated.people} kept; others {_share(line.control.share)}; difference {points(line.lift.value)} points ({points(line.lift.low)} to {points(line.lift.high)})",
+            )
+            for line in report.waves.lines
+        ),
+    ]
+
+
+def _share(value: float | None) -> str:
+    return "not known" if value is None else f"{100 * value:.1f} %"
 
 
 def _dollars(cents: float | None, none: str = "not known") -> str:

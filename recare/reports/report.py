@@ -8,10 +8,13 @@ from typing import Final, Literal
 
 from recare.base import db
 from recare.practices.practice import Practice
-from recare.reports import intervals, rows
+from recare.reports import intervals, rows, waves
 from recare.reports.intervals import Cost, Difference, Rate
 
 DEFINITION: Final = "kept visit within 90 days of assignment, intention to treat, v1"
+BY_WAVES: Final = (
+    "kept visit within 90 days of the wave's own turn, or until nobody is left to compare with; intention to treat, v2"
+)
 Verdict = Literal["too early", "no control", "more", "fewer", "not distinguishable from zero"]
 
 
@@ -24,6 +27,48 @@ class Arm:
     booked: Rate
     kept: Rate
     effective: float
+
+
+@dataclass(frozen=True, slots=True)
+class WaveLine:
+    """One wave's own comparison: ``starts`` and ``watched`` in days; ``version`` is the campaign version that drew it."""
+
+    version: int
+    number: int
+    starts: int
+    watched: int
+    treated: waves.Side
+    control: waves.Side
+    lift: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Waves:
+    """What was compared in campaigns with waves: a line for each wave whose days are over, and what is still to come."""
+
+    lines: tuple[WaveLine, ...]
+    pending: tuple[tuple[int, int], ...]
+    alone: tuple[tuple[int, int], ...]
+    left_alone: bool
+
+    @property
+    def in_words(self) -> str:
+        """Say who is compared with whom."""
+        whom = "households whose own turn had not come" + (" and those left alone by chance" if self.left_alone else "")
+        said = (
+            f"Each household's days begin with the turn of its wave. In the same days it is compared with {whom}; who had kept a visit "
+            "before the turn belongs to neither side."
+        )
+        if self.alone:
+            said += f" {_listed(self.alone)} had nobody left to be compared with, so it is not counted here."
+        if self.pending:
+            said += f" {_listed(self.pending)} will be read when the days are over."
+        return said
+
+
+def _listed(which: tuple[tuple[int, int], ...]) -> str:
+    numbers = sorted({number for _, number in which})
+    return ("Wave " if len(numbers) == 1 else "Waves ") + ", ".join(map(str, numbers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +117,7 @@ class Report:
     cost_cents: float
     cost_naive_cents: float | None
     cost_incremental: Cost
+    waves: Waves | None = None
 
     @property
     def finding(self) -> str:
@@ -79,24 +125,86 @@ class Report:
         return in_words(self)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Both arms, their difference, and what the compared ones cost; ``spent`` None: everything."""
+
+    treated: Arm
+    held_out: Arm
+    lift: Difference
+    spent: float | None = None
+    waves: Waves | None = None
+
+
 def build(practice: Practice, campaign_id: int | None, now: datetime) -> Report:
     """Build the report of one campaign, or of all together, inside the caller's scope."""
     known = (practice.id, campaign_id)
-    sends = rows.sends(*known, float(practice.policy.get("call_minute_cents", rows.CALL_MINUTE_CENTS)))
-    units, funnel = rows.households(*known, now), rows.funnel(*known)
-    treated, held = arm(units, "treated"), arm(units, "held_out")
-    span, responses = rows.span(*known, now), _responses(sends)
-    lift = intervals.newcombe(treated.kept.value or 0.0, treated.effective, held.kept.value or 0.0, held.effective)
+    minute = float(practice.policy.get("call_minute_cents", rows.CALL_MINUTE_CENTS))
+    sends, funnel, span = rows.sends(*known, minute), rows.funnel(*known), rows.span(*known, now)
+    units, patterns = rows.households(*known, now), rows.patterns(*known, now)
+    found = _by_waves(units, patterns, rows.spent(*known, minute)) if patterns else _by_arms(units)
+    treated, held, lift, responses = found.treated, found.held_out, found.lift, _responses(sends)
     cost = sum(line.cost_cents for line in responses)
+    compared = cost if found.spent is None else found.spent
     name, bands = _named(practice.id, campaign_id)
     return Report(
-        practice=practice.name, campaign=name, rehearsal=practice.is_rehearsal, definition=DEFINITION, bands=bands, built_at=now,
-        span=span, treated=treated, held_out=held, lift=lift, verdict=_verdict(treated, held, lift),
+        practice=practice.name, campaign=name, rehearsal=practice.is_rehearsal, definition=BY_WAVES if patterns else DEFINITION, bands=bands,
+        built_at=now, span=span, treated=treated, held_out=held, lift=lift, verdict=_verdict(treated, held, lift),
         detectable=intervals.smallest_detectable(held.kept.value or 0.0, treated.effective, held.effective), funnel=funnel,
         responses=responses, templates=_templates(sends), cost_cents=cost,
-        cost_naive_cents=cost / treated.kept.count if treated.kept.count else None,
-        cost_incremental=intervals.incremental_cost(cost, treated.patients, lift),
+        cost_naive_cents=compared / treated.kept.count if treated.kept.count else None,
+        cost_incremental=intervals.incremental_cost(compared, treated.patients, lift), waves=found.waves,
     )  # fmt: skip
+
+
+def _by_arms(units: list[rows.Household]) -> _Found:
+    treated, held = arm(units, "treated"), arm(units, "held_out")
+    lift = intervals.newcombe(treated.kept.value or 0.0, treated.effective, held.kept.value or 0.0, held.effective)
+    return _Found(treated, held, lift)
+
+
+def _by_waves(
+    units: list[rows.Household], patterns: list[waves.Pattern], spent: dict[tuple[int, int], float]
+) -> _Found:
+    """Compare each wave from its own turn; campaigns without waves, if any are in the report, join as one turn of 90 days."""
+    designs = waves.designs(patterns)
+    turns, booked = waves.closed(patterns, lambda p: p.kept), waves.closed(patterns, lambda p: p.booked)
+    lines = tuple(_line(designs[turn.version], turn) for turn in turns)
+    told = _told(designs, lines)
+    if without := waves.plain([(u.arm, u.members, u.kept) for u in units]):
+        turns.append(without)
+        booked += [turn for turn in [waves.plain([(u.arm, u.members, u.booked) for u in units])] if turn]
+    if not turns:
+        return _Found(arm([], ""), arm([], ""), intervals.newcombe(0.0, 0.0, 0.0, 0.0), 0.0, told)
+    kept, first = waves.compare(turns), waves.compare(booked or turns)
+    paid = sum(spent.get((turn.version, turn.starts), 0.0) for turn in turns)
+    return _Found(_arm(kept.treated, first.treated), _arm(kept.control, first.control), kept.lift, paid, told)
+
+
+def _line(design: waves.Design, turn: waves.Turn) -> WaveLine:
+    own = waves.compare([turn])
+    number = 1 + design.turns.index(turn.starts)
+    return WaveLine(turn.version, number, turn.starts, turn.watched, own.treated, own.control, own.lift)
+
+
+def _told(designs: dict[int, waves.Design], lines: tuple[WaveLine, ...]) -> Waves:
+    read = {(line.version, line.starts) for line in lines}
+    named = [(v, n, start, d) for v, d in designs.items() for n, start in enumerate(d.turns, 1)]
+    return Waves(
+        lines,
+        tuple((v, n) for v, n, start, d in named if d.watched(start) and (v, start) not in read),
+        tuple((v, n) for v, n, start, d in named if not d.watched(start)),
+        any(design.left_alone for design in designs.values()),
+    )
+
+
+def _arm(kept: waves.Side, booked: waves.Side) -> Arm:
+    return Arm(kept.people, kept.households, _rate(booked), _rate(kept), kept.effective)
+
+
+def _rate(side: waves.Side) -> Rate:
+    low, high = intervals.wilson(side.share * side.effective, side.effective)
+    return Rate(side.came, side.people, low, high, side.share)
 
 
 def arm(units: list[rows.Household], which: str) -> Arm:
@@ -163,6 +271,8 @@ def in_words(report: Report) -> str:
         f"smallest difference that could have been seen: {100 * (report.detectable or 0):.1f} points",
     )
     between = f"95 % interval {points(lift.low)} to {points(lift.high)} points"
+    if report.verdict == "too early" and report.waves is not None:
+        return "Too early: no wave has its days behind it yet. Counts so far are in the funnel; each wave is read once, when its days are over."
     if report.verdict == "too early":
         return "Too early: nobody's 90 days are over. Counts so far are in the funnel; the result is read once, at 90 days."
     if report.verdict == "no control":

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from recare.base import db
+from recare.reports.waves import Pattern
 
 WINDOW_DAYS: Final = 90
 """The primary outcome looks at this many days from assignment, fixed in advance (science 4.3)."""
@@ -71,9 +72,11 @@ class Span:
     mature: int
 
 
+# A wave's window opens with its own turn. `waves` is how many turns the version drew.
 _ASSIGNED: Final = """
-    SELECT e.id, e.arm, e.unit, e.patient_id, e.assigned_at, e.assigned_at + interval '90 days' AS until
-    FROM enrolment e
+    SELECT e.id, e.arm, e.unit, e.patient_id, e.assigned_at, greatest(e.assigned_at, e.wave_at) + interval '90 days' AS until,
+           coalesce((v.spec -> 'playbook' -> 'waves' ->> 'count')::int, 1) AS waves
+    FROM enrolment e JOIN campaign_version v ON v.practice_id = e.practice_id AND v.id = e.version_id
     WHERE e.practice_id = %(practice)s AND (%(campaign)s::bigint IS NULL OR e.campaign_id = %(campaign)s)
 """
 
@@ -88,15 +91,64 @@ def span(practice_id: int, campaign_id: int | None, now: datetime) -> Span:
 
 
 def households(practice_id: int, campaign_id: int | None, now: datetime) -> list[Household]:
-    """Return the randomised units whose window has closed, each with its members' outcomes (intention to treat)."""
+    """Return the randomised units whose window has closed, each with its members' outcomes (intention to treat); without those of waves."""
     sql = f"""WITH assigned AS ({_ASSIGNED})
         SELECT a.arm, count(*) AS members,
                count(*) FILTER (WHERE b.at IS NOT NULL OR k.at IS NOT NULL) AS booked, count(k.at) AS kept
         FROM assigned a
         LEFT JOIN outcome b ON b.practice_id = %(practice)s AND b.enrolment_id = a.id AND b.kind = 'booked' AND b.at <= a.until
         LEFT JOIN outcome k ON k.practice_id = %(practice)s AND k.enrolment_id = a.id AND k.kind = 'kept' AND k.at <= a.until
-        WHERE a.until <= %(now)s GROUP BY a.arm, a.unit"""
+        WHERE a.until <= %(now)s AND a.waves = 1 GROUP BY a.arm, a.unit"""
     return db.rows(Household, sql, practice=practice_id, campaign=campaign_id, now=now)
+
+
+def patterns(practice_id: int, campaign_id: int | None, now: datetime) -> list[Pattern]:
+    """Return the households of campaigns with waves, those that are alike counted together. Days are local days after the draw.
+
+    Who joined a household later is left out: joining may follow from what the others did. A wave whose turn would have come after its
+    campaign was finished is left alone for good.
+    """
+    sql = """WITH drawn AS (
+            SELECT e.id, e.campaign_id, e.version_id, e.unit, e.arm, e.assigned_at, e.wave_at, (e.assigned_at AT TIME ZONE p.tz)::date AS day, p.tz,
+                   min(e.assigned_at) OVER (PARTITION BY e.campaign_id, e.round, e.unit) AS first
+            FROM enrolment e JOIN practice p ON p.id = e.practice_id
+            JOIN campaign_version v ON v.practice_id = e.practice_id AND v.id = e.version_id
+            WHERE e.practice_id = %(practice)s AND (%(campaign)s::bigint IS NULL OR e.campaign_id = %(campaign)s)
+              AND (v.spec -> 'playbook' -> 'waves' ->> 'count')::int > 1
+        ), over AS (
+            SELECT campaign_id, max(ended_at) AS at FROM enrolment
+            WHERE practice_id = %(practice)s AND stop_reason = 'campaign_finished' GROUP BY campaign_id
+        ), member AS (
+            SELECT d.version_id, d.unit, (%(now)s AT TIME ZONE d.tz)::date - d.day AS age,
+                   CASE WHEN d.arm = 'treated' AND (f.at IS NULL OR d.wave_at < f.at)
+                        THEN round(extract(epoch FROM greatest(d.wave_at, d.assigned_at) - d.assigned_at) / 86400)::int END AS turn,
+                   (k.at AT TIME ZONE d.tz)::date - d.day AS kept,
+                   least((b.at AT TIME ZONE d.tz)::date, (k.at AT TIME ZONE d.tz)::date) - d.day AS booked
+            FROM drawn d LEFT JOIN over f ON f.campaign_id = d.campaign_id
+            LEFT JOIN outcome k ON k.practice_id = %(practice)s AND k.enrolment_id = d.id AND k.kind = 'kept'
+            LEFT JOIN outcome b ON b.practice_id = %(practice)s AND b.enrolment_id = d.id AND b.kind = 'booked'
+            WHERE d.assigned_at = d.first
+        ), household AS (
+            SELECT version_id, turn, age, count(*) AS members,
+                   coalesce(array_agg(kept ORDER BY kept) FILTER (WHERE kept IS NOT NULL), '{}') AS kept,
+                   coalesce(array_agg(booked ORDER BY booked) FILTER (WHERE booked IS NOT NULL), '{}') AS booked
+            FROM member GROUP BY version_id, unit, turn, age
+        )
+        SELECT version_id, turn, age, members, kept, booked, count(*) FROM household GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6"""
+    found = db.tuples(sql, practice=practice_id, campaign=campaign_id, now=now)
+    return [Pattern(v, t, age, m, tuple(kept), tuple(booked), n) for v, t, age, m, kept, booked, n in found]
+
+
+def spent(practice_id: int, campaign_id: int | None, call_minute_cents: float) -> dict[tuple[int, int], float]:
+    """Return cents spent by (version, day of the turn) of waves; campaigns without waves stand together under (0, 0)."""
+    sql = f"""WITH assigned AS ({_ASSIGNED}), {_CREDITED}
+        SELECT CASE WHEN a.waves > 1 THEN e.version_id ELSE 0 END,
+               CASE WHEN a.waves > 1 THEN round(extract(epoch FROM greatest(e.wave_at, e.assigned_at) - e.assigned_at) / 86400)::int ELSE 0 END,
+               (coalesce(sum(s.cost_micros), 0) / 10000.0 + coalesce(sum(s.seconds), 0) / 60.0 * %(minute)s)::double precision
+        FROM sent s JOIN assigned a ON a.id = s.enrolment_id JOIN enrolment e ON e.practice_id = %(practice)s AND e.id = a.id
+        GROUP BY 1, 2"""
+    found = db.tuples(sql, practice=practice_id, campaign=campaign_id, minute=call_minute_cents)
+    return {(version, turn): cents for version, turn, cents in found}
 
 
 def funnel(practice_id: int, campaign_id: int | None) -> Funnel:
