@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NULL: Final = "\\N"
 REMEMBERED: Final = 50_000
-FLAGGED: Final = frozenset({"name", "full_name", "phones", "emails"})
+FLAGGED: Final = {"name": "names", "full_name": "names", "phones": "addresses", "emails": "addresses"}
 """Kinds of cells into which front desks write what must stop a contact."""
 _LARGEST: Final = 32_000  # numbers, months and days; a larger one is a mistake and no column holds it
 _LONGEST: Final = 300  # characters of a text that is kept
@@ -47,9 +47,7 @@ class Memory(dict[str, str]):
     ``flags`` the warnings that stand in cells meant for something else.
     """
 
-    def __init__(
-        self, convert: Callable[[str], str], width: int, *, required: bool, look_for_flags: bool = False
-    ) -> None:
+    def __init__(self, convert: Callable[[str], str], width: int, *, required: bool, look_for_flags: str = "") -> None:
         super().__init__()
         self.convert, self.required = convert, required
         self.nothing = "\t".join([NULL] * width)
@@ -61,6 +59,7 @@ class Memory(dict[str, str]):
         text = values.clean(raw)
         if self.look_for_flags and (marks := notes.marks(text)):
             self.flags[raw] = marks
+            text = notes.without_marks(text) if self.look_for_flags == "names" else text
         try:
             found = self.convert(text) if text else ""
         except DoubtError as doubt:
@@ -81,7 +80,7 @@ class Memory(dict[str, str]):
 
 def memory(field: Field, column: Column, today: date) -> Memory:
     """Return the memory that converts the cells of a mapped column."""
-    look = field.kind in FLAGGED
+    look = FLAGGED.get(field.kind, "")
     return Memory(_converter(field, column, today), len(field.staged), required=field.required, look_for_flags=look)
 
 
@@ -132,7 +131,7 @@ def _text(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    return values.name(notes.without_marks(text) if notes.marks(text) else text)[:_LONGEST].translate(_ESCAPES)
+    return values.name(text)[:_LONGEST].translate(_ESCAPES)
 
 
 def _key(text: str) -> str:
@@ -142,8 +141,7 @@ def _key(text: str) -> str:
 def _full_name(text: str) -> str:
     if values.is_null(text):
         return ""
-    parts = values.full_name(notes.without_marks(text) if notes.marks(text) else text)
-    return "\t".join(part[:_LONGEST].translate(_ESCAPES) or NULL for part in parts)
+    return "\t".join(part[:_LONGEST].translate(_ESCAPES) or NULL for part in values.full_name(text))
 
 
 def _status(text: str, *, numbers: bool) -> str:

@@ -101,13 +101,18 @@ def by_rows(practice: Practice, found: AsOf, now: datetime) -> AsOf:
     """Return the newest thing that staged appointments tell of instead, when it is long before the date of the file: a copy of an old
     export is dated today.
     """
+    if practice.is_rehearsal or found.why != BY_FILE:
+        return found
     newest: datetime | None = db.value(
-        "SELECT max(at) FROM (SELECT changed AT TIME ZONE %(tz)s AS at FROM staged_appointment UNION ALL SELECT coalesce(starts, "
-        "on_day + coalesce(at_time, '00:00'::time)) AT TIME ZONE %(tz)s FROM staged_appointment WHERE status IN ('completed', 'missed', "
-        "'broken', 'cancelled')) AS told WHERE at <= %(now)s",
-        tz=practice.tz, now=now,
+        "SELECT greatest(max(changed) FILTER (WHERE changed <= %(now)s), max(at) FILTER (WHERE at <= %(now)s AND status IN "
+        "('completed', 'missed', 'broken', 'cancelled'))) FROM (SELECT changed, status, coalesce(starts, on_day + coalesce(at_time, "
+        "'00:00'::time)) AS at FROM staged_appointment) AS told",
+        now=now.astimezone(practice.zone).replace(tzinfo=None),
     )  # fmt: skip
-    if newest is None or practice.is_rehearsal or found.why != BY_FILE or found.at - newest <= QUIET:
+    if newest is None:
+        return found
+    newest = newest.replace(tzinfo=practice.zone).astimezone(UTC)
+    if found.at - newest <= QUIET:
         return found
     return AsOf(newest, "the newest visit or change in the file, whatever the file's own date")
 
