@@ -12,7 +12,17 @@ from zoneinfo import ZoneInfo
 
 from recare.campaigns import material as materials
 from recare.campaigns.material import Material, PatientRow, PointRow, PracticeRow, SenderRow
-from recare.compliance.context import Content, Context, History, Patient, Point, PracticeFacts, Sender, Window
+from recare.compliance.context import (
+    Content,
+    Context,
+    Emergency,
+    History,
+    Patient,
+    Point,
+    PracticeFacts,
+    Sender,
+    Window,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,7 +103,7 @@ class Reader:
             row = self.material.patients.get(patient_id)
             if row is None:
                 raise LookupError(f"There is no patient {patient_id} in practice {self.practice.id}.")
-            found = self._patients[patient_id] = _patient(row, self.material.practice.visits_known_at)
+            found = self._patients[patient_id] = _patient(row, self.material.practice.visits_known_at, self.tz)
         return found
 
     def point(self, ask: Ask) -> Point | None:
@@ -141,6 +151,7 @@ class Reader:
             reassigned=row.reassigned,  # type: ignore[arg-type]
             reassigned_checked_on=row.reassigned_checked_on,
             unencrypted_ok=row.unencrypted_ok,
+            authorization_until=self.material.authorizations.get(patient.id) if patient else None,
             not_interested_on=row.not_interested_on,
             consented_on=grant.effective_at.date() if grant else None,
             is_guardians=_is_guardians(row, patient) if patient else None,
@@ -223,8 +234,16 @@ def practice_facts(row: PracticeRow) -> PracticeFacts:
         is_sandbox=row.is_rehearsal,
         referral_rewards=policy.get("referral_rewards") is True,
         tz=row.tz,
+        emergencies=tuple(_emergency(each) for each in policy.get("emergencies", ())),
         **numbers,
     )
+
+
+def _emergency(kept: Any) -> Emergency:
+    until = kept.get("until")
+    return Emergency(
+        kept["state"], date.fromisoformat(kept["first"]), date.fromisoformat(until) if until else None, tuple(kept.get("zips", ()))
+    )  # fmt: skip
 
 
 def _window(policy: Any) -> Window:
@@ -256,7 +275,7 @@ def _sender(row: SenderRow) -> Sender:
     )
 
 
-def _patient(row: PatientRow, visits_known_at: datetime | None) -> Patient:
+def _patient(row: PatientRow, visits_known_at: datetime | None, tz: ZoneInfo) -> Patient:
     return Patient(
         id=row.id,
         status=row.status,
@@ -274,6 +293,7 @@ def _patient(row: PatientRow, visits_known_at: datetime | None) -> Patient:
         in_active_treatment=row.standing == "in_treatment",
         last_visit_on=row.last_visit_on,
         last_transaction_on=row.last_visit_on,
+        last_inquiry_on=row.inquired_at.astimezone(tz).date() if row.inquired_at else None,
         part2=row.part2,
         banned_channels=tuple(row.banned_channels),
         paused_until=row.paused_until,

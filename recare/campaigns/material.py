@@ -84,6 +84,7 @@ class PatientRow:
     identity_conflict: bool
     next_visit_at: datetime | None
     replied_at: datetime | None
+    inquired_at: datetime | None
     sms_point_id: int | None
     email_point_id: int | None
     call_point_id: int | None
@@ -161,6 +162,8 @@ class Material:
     points: dict[int, PointRow]
     grants: dict[tuple[int, str], GrantRow]
     offers: dict[str, Offer]
+    authorizations: dict[int, date] = field(default_factory=dict)
+    """Until when each patient's signed authorization runs that states who pays (HIP-02)."""
     offer_members: dict[str, set[int]] = field(default_factory=dict)
     by_point: dict[int, list[Contact]] = field(default_factory=lambda: defaultdict(list))
     by_patient: dict[int, list[Contact]] = field(default_factory=lambda: defaultdict(list))
@@ -194,6 +197,7 @@ def gather(practice_id: int, patient_ids: Collection[int], now: datetime, point_
     points = {row.id: row for row in db.rows(PointRow, _POINTS, **known)}
     grants = {(row.contact_point_id, row.channel): row for row in db.rows(GrantRow, _GRANTS, **known)}
     material = Material(here, now, senders(practice_id), patients, points, grants, offers.by_slug(practice_id))
+    material.authorizations = dict(db.tuples(_AUTHORIZATIONS, practice=practice_id, ids=ids))
     material.offer_members = {
         slug: offers.members(practice_id, offer, ids, today)
         for slug, offer in material.offers.items()
@@ -270,8 +274,13 @@ held AS (
     GROUP BY household_id
 ),
 replies AS (
-    SELECT patient_id, max(at) AS at FROM reply
+    -- who asked about a visit, or wanted to be rung, has inquired (DNC-02); who only answered has not
+    SELECT patient_id, max(at) AS at, max(at) FILTER (WHERE intent IN ('yes', 'question', 'call_me')) AS inquired_at FROM reply
     WHERE practice_id = %(practice)s AND patient_id = ANY(%(ids)s::bigint[]) GROUP BY patient_id
+),
+asked_online AS (
+    SELECT patient_id, max(created_at) AS at FROM booking
+    WHERE practice_id = %(practice)s AND patient_id = ANY(%(ids)s::bigint[]) AND via = 'link' AND booked_at IS NOT NULL GROUP BY patient_id
 )
 SELECT p.id, p.household_id, p.guarantor_id,
        (SELECT g.birthdate <= (%(now)s::date - interval '18 years')::date FROM patient g
@@ -282,6 +291,7 @@ SELECT p.id, p.household_id, p.guarantor_id,
        p.state, p.zip, p.country, p.confirmed_tz, f.last_visit_on, coalesce(f.payer_class, 'unknown') AS payer_class,
        coalesce(f.unscheduled_items, 0) AS unscheduled_items,
        conflicts.patient_id IS NOT NULL AS identity_conflict, visits.at AS next_visit_at, replies.at AS replied_at,
+       greatest(replies.inquired_at, asked_online.at) AS inquired_at,
        -- for whom facts call unreachable, any number or address at all: the gates then say why (opted out, wrong number, bounced)
        coalesce(f.sms_point_id, {phone}) AS sms_point_id, coalesce(f.email_point_id, {email}) AS email_point_id,
        coalesce(f.call_point_id, {phone}) AS call_point_id, {post} AS letter_point_id
@@ -291,6 +301,7 @@ LEFT JOIN conflicts ON conflicts.patient_id = p.id
 LEFT JOIN held ON held.household_id = p.household_id
 LEFT JOIN visits ON visits.patient_id = p.id
 LEFT JOIN replies ON replies.patient_id = p.id
+LEFT JOIN asked_online ON asked_online.patient_id = p.id
 """.format(
     phone=_ANY_POINT.format(kind="phone"), email=_ANY_POINT.format(kind="email"), post=_ANY_POINT.format(kind="post")
 )
@@ -334,6 +345,15 @@ WHERE g.practice_id = %(practice)s AND g.contact_point_id = ANY(%(points)s::bigi
            AND NOT EXISTS (SELECT FROM consent_event c WHERE c.practice_id = %(practice)s AND c.contact_point_id = g.contact_point_id
                            AND c.type = 'corrected' AND c.supersedes_id = s.id)))
 ORDER BY g.contact_point_id, way.channel, g.level DESC, g.effective_at DESC, g.seq DESC
+"""
+
+# The newest word about a signed authorization counts; one that states no payer or no end is none (HIP-02, 45 CFR 164.508).
+_AUTHORIZATIONS = """
+SELECT person_id, expires_on FROM (
+    SELECT DISTINCT ON (person_id) person_id, type, expires_on, scope, signature FROM consent_event
+    WHERE practice_id = %(practice)s AND person_id = ANY(%(ids)s::bigint[]) AND type IN ('authorization_signed', 'authorization_revoked')
+    ORDER BY person_id, effective_at DESC, seq DESC) newest
+WHERE type = 'authorization_signed' AND expires_on IS NOT NULL AND signature <> '' AND scope LIKE '%%remuneration%%'
 """
 
 # What has gone out to a number or may still: all patients, all campaigns, calls logged by hand (FRQ-01). A message that was withheld,

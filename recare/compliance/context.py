@@ -182,6 +182,18 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Emergency:
+    """A declared emergency that somebody of the practice has entered. Without ``zips`` (first digits) it is the whole state, without
+    ``until`` it has not ended.
+    """
+
+    state: str
+    first: date
+    until: date | None = None
+    zips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PracticeFacts:
     """What of the practice counts in a decision. Its settings may narrow a pack, never widen it (ENG-03)."""
 
@@ -204,6 +216,7 @@ class PracticeFacts:
     visits_max_age_hours: int = 24
     referral_rewards: bool = False
     recording_announced: bool = False
+    emergencies: tuple[Emergency, ...] = ()
     tz: str = ""
     """The practice's own zone: local dates of letters and e-mail to people without a known address. Never a window's zone."""
 

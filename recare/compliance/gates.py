@@ -46,6 +46,7 @@ PHONE: Final = (
     *REACHED,
     country.states,
     country.zone,
+    country.emergency,
     numbers.do_not_call,
     numbers.reassigned,
     numbers.not_interested,

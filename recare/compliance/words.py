@@ -38,6 +38,7 @@ SENTENCES: Final = {
     "DNC_NATIONAL": "On the national do-not-call list, and nothing signed says we may call or text.",
     "DNC_SCRUB_STALE": "The do-not-call list has not been checked for this number in the last month.",
     "DNC_STATE": "On the do-not-call list of {states}.",
+    "EMERGENCY_AREA": "An emergency is declared where they are in {states}; nobody there is called or texted until it is over.",
     "EML_AUTH": "The practice's e-mail domain has not proven itself yet; ask your administrator.",
     "EML_FOOTER": "The practice's postal address or the unsubscribe link is missing.",
     "FREQ_CAMPAIGN": "Has heard from this campaign often enough; resting for half a year.",

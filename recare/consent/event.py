@@ -57,6 +57,8 @@ class NewEvent:
     source_system: str = ""
     import_batch: str = ""
     last_confirmed_on: date | None = None
+    expires_on: date | None = None
+    """The last day of a signed authorization."""
     reason: str = ""
     pack_version: str = ""
     supersedes_id: int | None = None
@@ -101,6 +103,7 @@ class Event:
     source_system: str
     import_batch: str
     last_confirmed_on: date | None
+    expires_on: date | None
     legal_deadline: date | None
     honored_at: datetime | None
     reason: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from recare.base import db
@@ -116,6 +116,33 @@ def confirm(  # noqa: PLR0913 (what the page of a link knows of its visitor)
     )  # fmt: skip
     [event_id] = ledger.append(practice_id, [event], now)
     changes.mark(practice_id, holders(practice_id, asked.contact_point_id))
+    return event_id
+
+
+def authorize(practice_id: int, point_id: int, person_id: int, until: date, evidence: Evidence, now: datetime) -> int:
+    """Enter a signed authorization that states who pays for the messages (HIP-02); the newest one, or its revocation, counts.
+
+    Raises ValueError without signature, document or a day that is still to come.
+    """
+    if not evidence.signature or not evidence.evidence_ref:
+        raise ValueError("An authorization is signed, and its document is kept: name both.")
+    if until < now.date():
+        raise ValueError("This authorization has ended already.")
+    event = replace(
+        _event(point_id, "all", "authorization_signed", 0, replace(evidence, person_id=person_id), now), expires_on=until, scope="remuneration"
+    )  # fmt: skip
+    [event_id] = ledger.append(practice_id, [event], now)
+    return event_id
+
+
+def end_authorization(
+    practice_id: int, point_id: int, person_id: int, evidence_ref: str, actor: str, now: datetime
+) -> int:
+    """Enter that a person takes an authorization back; it holds at once."""
+    event = NewEvent(
+        point_id, "all", "authorization_revoked", "front_desk", effective_at=now, person_id=person_id, evidence_ref=evidence_ref, actor=actor
+    )  # fmt: skip
+    [event_id] = ledger.append(practice_id, [event], now)
     return event_id
 
 

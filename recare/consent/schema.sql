@@ -100,6 +100,7 @@ CREATE TABLE consent_event (
     source_system text NOT NULL DEFAULT '',
     import_batch text NOT NULL DEFAULT '',
     last_confirmed_on date,
+    expires_on date,                   -- of a signed authorization
     legal_deadline date,
     honored_at timestamptz,
     reason text NOT NULL DEFAULT '',   -- free text without health information
@@ -112,6 +113,7 @@ CREATE TABLE consent_event (
 );
 CREATE INDEX consent_event_point ON consent_event (practice_id, contact_point_id, seq);
 CREATE INDEX consent_event_person ON consent_event (practice_id, person_id);
+CREATE INDEX consent_event_authorization ON consent_event (practice_id, person_id) WHERE type IN ('authorization_signed', 'authorization_revoked');
 SELECT guard_by_practice('consent_event');
 SELECT guard_append_only('consent_event');
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recare.base import db, phones
 
@@ -77,6 +77,31 @@ class Closure(_Strict):
     label: str = ""
 
 
+class EmergencySpec(_Strict):
+    """A declared emergency: nobody there is called or texted to come back (New York's law asks it; wherever it is entered it holds)."""
+
+    state: str = Field(pattern="^[A-Z]{2}$")
+    first: date
+    until: date | None = None
+    zips: tuple[str, ...] = ()
+
+    @field_validator("zips")
+    @classmethod
+    def _first_digits(cls, zips: tuple[str, ...]) -> tuple[str, ...]:
+        for each in zips:
+            if not (each.isdigit() and 3 <= len(each) <= 5):
+                raise ValueError(
+                    f"'{each}' is no ZIP code and no beginning of one; put it in quotes, three to five digits"
+                )
+        return zips
+
+    @model_validator(mode="after")
+    def _ends_later(self) -> EmergencySpec:
+        if self.until is not None and self.until < self.first:
+            raise ValueError("an emergency cannot end before it begins")
+        return self
+
+
 class PracticeSpec(_Strict):
     """Everything ``practice.yaml`` may say."""
 
@@ -92,6 +117,7 @@ class PracticeSpec(_Strict):
     hours: dict[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], tuple[tuple[time, time], ...]] = {}
     closures: tuple[Closure, ...] = ()
     senders: tuple[SenderSpec, ...] = ()
+    emergencies: tuple[EmergencySpec, ...] | None = None
 
     @field_validator("tz")
     @classmethod
@@ -129,7 +155,7 @@ def apply(practice_id: int, spec: PracticeSpec) -> int:
     bookable. Senders are added and corrected, never removed. Runs inside the caller's scope.
     """
     changed = _providers(practice_id, spec) + _operatories(practice_id, spec)
-    return changed + _hours(practice_id, spec) + _senders(practice_id, spec)
+    return changed + _hours(practice_id, spec) + _senders(practice_id, spec) + _emergencies(practice_id, spec)
 
 
 def _providers(practice_id: int, spec: PracticeSpec) -> int:
@@ -189,6 +215,17 @@ def _hours(practice_id: int, spec: PracticeSpec) -> int:
             practice=practice_id, **closure.model_dump(),
         )  # fmt: skip
     return changed
+
+
+def _emergencies(practice_id: int, spec: PracticeSpec) -> int:
+    """Replace the declared emergencies when the file has the word at all; an empty list says that there is none any more."""
+    if spec.emergencies is None:
+        return 0
+    return db.run(
+        "UPDATE practice SET policy = policy || jsonb_build_object('emergencies', %(wanted)s::jsonb) WHERE id = %(practice)s "
+        "AND policy -> 'emergencies' IS DISTINCT FROM %(wanted)s::jsonb",
+        practice=practice_id, wanted=db.json([each.model_dump(mode="json") for each in spec.emergencies]),
+    )  # fmt: skip
 
 
 def _senders(practice_id: int, spec: PracticeSpec) -> int:

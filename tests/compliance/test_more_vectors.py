@@ -162,7 +162,7 @@ def test_TIM_04_where_a_zip_keeps_two_clocks_both_count(zip_code: str) -> None:
 
 
 def test_TIM_04_a_new_york_home_with_a_hawaiian_number_has_two_and_a_half_hours() -> None:
-    facts = {"zip": "10001", "address": "+18085550101"}
+    facts: dict[str, Any] = {"zip": "10001", "address": "+18085550101"}
     found = [answer(now=at(f"2027-01-13T{hour}:00Z"), **facts).verdict for hour in ("15:30", "19:59", "20:00", "22:59", "23:00")]  # fmt: skip
     assert found == ["delay", "delay", "allow", "allow", "delay"]
 
@@ -182,7 +182,11 @@ def test_ENG_01_territories_without_a_row_go_to_a_person(state: str, zip_code: s
 )  # fmt: skip
 def test_TIM_06_more_nights_of_changing_clocks_and_a_leap_day(state: str, now: str, until: str | None) -> None:
     moment = at(now)
-    fresh = {"visits_known_at": moment, "dnc_checked_on": moment.date(), "last_confirmed_on": moment.date()}
+    fresh: dict[str, Any] = {
+        "visits_known_at": moment,
+        "dnc_checked_on": moment.date(),
+        "last_confirmed_on": moment.date(),
+    }
     found = by_law(now, **home(state), **fresh)
     assert (found.verdict, found.until) == (("allow", None) if until is None else ("delay", at(until)))
 

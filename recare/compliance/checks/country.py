@@ -27,6 +27,21 @@ def states(q: Question) -> None:
         q.review("STATE_PACK_MISSING", "ENG-01")
 
 
+def emergency(q: Question) -> None:
+    """NY GBL 399-z: nobody in a declared emergency area is called or texted to sell anything, consent or not [design: consent does not lift
+    it]. Only an address in the state tells that somebody is outside of the area; a number alone may be anywhere in it.
+    """
+    if not q.practice.emergencies or q.cls not in {"R", "P", "T"}:
+        return
+    for declared in q.practice.emergencies:
+        over = declared.until is not None and declared.until < q.first_day
+        if over or q.last_day < declared.first or declared.state not in q.place.states:
+            continue
+        known = declared.state in q.place.address_states and q.patient.zip.strip()
+        if not declared.zips or not known or q.patient.zip.strip().startswith(declared.zips):
+            q.deny("EMERGENCY_AREA", "TIM-02", declared.state)
+
+
 def zone(q: Question) -> None:
     """TIM-04: toll-free, non-geographic or foreign and no address: never a default zone."""
     if not q.exempt and not q.place.zones:
