@@ -57,7 +57,9 @@ class Clock:
         took, worked = time.perf_counter() - begin, time.process_time() - cpu
         self.seconds[name] = self.seconds.get(name, 0) + took
         if rows:
-            print(f"{name:46} {took:8.2f} s {rows / took:12,.0f} rows/s   ({worked:.2f} s of it in Python)")
+            print(
+                f"{name:46} {took:8.2f} s {rows / took:12,.0f} rows/s   ({worked:.2f} s of it in Python; load {os.getloadavg()[0]:.1f})"
+            )
 
     def share(self, total: float) -> None:
         for name, took in sorted(self.seconds.items(), key=lambda item: -item[1]):
@@ -149,7 +151,7 @@ def freeze(practice_id: int, campaign_id: int, patients: int) -> None:
     from recare.campaigns import enrol, preview
 
     clock = Clock()
-    with db.scope(practice_id), clock.measure("preview: dry run with every reason", patients):
+    with clock.measure("preview: dry run with every reason", patients):
         seen = preview.preview(practice_id, campaign_id, NOW)
     print(
         f"    contacted {seen.contacted:,}, held out {seen.held_out:,}, left out {sum(r.patients for r in seen.left_out):,}"
@@ -202,14 +204,15 @@ def advance(practice_id: int) -> None:
     spy(clock, room, "_write_moves", "write enrolments")
     spy(clock, changes, "mark", "mark facts to refresh")
     spy(clock, closing, "guard", "closing guard")
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     while done := room.advance_batch(practice_id, NOW):
         moved += done
-    took = time.perf_counter() - begin
+    took, worked = time.perf_counter() - begin, time.process_time() - cpu
     with db.scope(practice_id):
         touches = db.value("SELECT count(*) FROM touch WHERE practice_id = %(p)s", p=practice_id)
     print(
-        f"{'advance_batch: decide and write, batches of 500':46} {took:8.2f} s {moved / took:12,.0f} rows/s   ({touches:,} touches)"
+        f"{'advance_batch: decide and write, batches of 500':46} {took:8.2f} s {moved / took:12,.0f} rows/s   "
+        f"({touches:,} touches; {worked:.2f} s of it in Python; load {os.getloadavg()[0]:.1f})"
     )
     clock.share(took)
 

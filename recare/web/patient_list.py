@@ -107,9 +107,22 @@ def page(asked: Question, order: Order, cursor: str = "", limit: int = PAGE) -> 
     Raises ValueError for a bad cursor.
     """
     (where, params), key = where_of(asked), _key(asked, order, cursor)
+    if not asked.source.kept:
+        return _one_reading(asked.source, where, key, params | key.params | {"limit": limit})
+    about = (*_about(asked), order, cursor, limit)
+    if about in _pages:
+        ids, count = _pages[about]
+        return _again(key, params | key.params, ids), count
+    lines, count = _of_copy(asked, key, limit)
+    _remember(_pages, about, ([line.patient_id for line in lines], count))
+    return lines, count
+
+
+def _of_copy(asked: Question, key: _Key, limit: int) -> tuple[list[Line], Count]:
+    """Read a page of a kept copy: most questions are answered by the first rows in order, and the copy's index has them."""
+    where, params = where_of(asked)
     params |= key.params | {"limit": limit, "walked": WALKED}
-    if asked.source.kept:
-        # most questions are answered by the first rows in order; the copy's index has them
+    if asked.found is None or not asked.found.few:
         start = (
             f"(SELECT f.* FROM patient_today f WHERE f.practice_id = %(practice)s{key.after} {key.by} LIMIT %(walked)s)"
         )
@@ -121,6 +134,15 @@ def page(asked: Question, order: Order, cursor: str = "", limit: int = PAGE) -> 
         if len(lines) == limit:
             return lines, counted(asked)
     return _one_reading(asked.source, where, key, params)
+
+
+def _again(key: _Key, params: dict[str, Any], ids: list[int]) -> list[Line]:
+    """Read the lines of a page again that was looked at before; the list has not changed since, names and standings may have."""
+    return db.rows(
+        Line,
+        f"SELECT {key.shown} FROM patient_today f{_CHART} WHERE f.practice_id = %(practice)s AND f.patient_id = ANY(%(ids)s::bigint[]) {key.by}",
+        **params, ids=ids,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,20 +226,31 @@ def in_order(asked: Question, order: Order, columns: str) -> tuple[str, dict[str
 def counted(asked: Question) -> Count:
     """Count everybody a question finds, in one statement; of a kept copy once, until the copy changes."""
     where, params = where_of(asked)
-    about = (asked.practice.id, asked.source.version, where, repr(sorted(params.items())))
-    if about in _known:
-        return _known[about]
+    about = _about(asked)
+    if asked.source.kept and about in _counts:
+        return _counts[about]
     found = db.one(Count, f"SELECT {_COUNT} FROM {asked.source.sql} f WHERE {where}", **params)
     assert found is not None  # noqa: S101 (an aggregate always gives one row)
     if asked.source.kept:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        _known[about] = found
+        _remember(_counts, about, found)
     return found
 
 
-_MOST_KNOWN: Final = 1_000
-_known: dict[tuple[Any, ...], Count] = {}
+# What has been read of kept copies, by the copy's version: right until the copy changes, then never asked for again.
+_MOST: Final = 1_000
+_counts: dict[tuple[Any, ...], Count] = {}
+_pages: dict[tuple[Any, ...], tuple[list[int], Count]] = {}
+
+
+def _about(asked: Question) -> tuple[Any, ...]:
+    where, params = where_of(asked)
+    return asked.practice.id, asked.source.version, asked.bands.label, where, repr(sorted(params.items()))
+
+
+def _remember(known: dict[tuple[Any, ...], Any], about: tuple[Any, ...], what: Any) -> None:
+    if len(known) >= _MOST:
+        known.clear()
+    known[about] = what
 
 
 _CURSOR_KEYS: Final = {"float8": float, "date": str, "text": str}

@@ -29,6 +29,8 @@ class Found:
     where: str
     params: dict[str, Any]
     close: bool = False
+    few: bool = False
+    """The people are known one by one, so that nothing else needs to be read."""
 
 
 def find(practice_id: int, text: str) -> Found | None:
@@ -43,7 +45,7 @@ def find(practice_id: int, text: str) -> Found | None:
     if _NUMBER.fullmatch(text):
         if len(digits) >= 4:
             ids += _by_number(practice_id, digits)
-        return Found("f.patient_id = ANY(%(found)s::bigint[])", {"found": sorted(set(ids))[:MOST_KEYS]})
+        return Found("f.patient_id = ANY(%(found)s::bigint[])", {"found": sorted(set(ids))[:MOST_KEYS]}, few=True)
     words = text.lower().replace(",", " ").split()[:MOST_WORDS]
     asked = " AND ".join(f"f.find_name LIKE %(word{at})s" for at, _ in enumerate(words)) or "false"
     return Found(
@@ -81,7 +83,7 @@ def close(practice_id: int, text: str, source: Relation) -> Found | None:
         " AND word_similarity(%(text)s, f.find_name) >= %(close)s ORDER BY word_similarity(%(text)s, f.find_name) DESC, f.patient_id LIMIT 20",
         practice=practice_id, text=" ".join(words), close=CLOSE, **(source.params | letters),
     )  # fmt: skip
-    return Found("f.patient_id = ANY(%(found)s::bigint[])", {"found": ids}, close=True) if ids else None
+    return Found("f.patient_id = ANY(%(found)s::bigint[])", {"found": ids}, close=True, few=True) if ids else None
 
 
 def _escaped(word: str) -> str:
