@@ -92,6 +92,9 @@ def ask(practice_id: int, token: str, wanted: str, *, as_of: datetime | None = N
 
     What failed half-way is written again, since a second import of the same files ends in the same chart.
     """
+    folder = uploads.find(practice_id, token)
+    if folder:
+        uploads.drop(folder, "progress")
     return bool(
         db.run(
             "UPDATE import_upload SET state = %(wanted)s, as_of = %(as_of)s, error = '' WHERE practice_id = %(practice)s AND token = %(token)s "
@@ -129,7 +132,7 @@ def work(practice_id: int, token: str, check: Callable[[], None] = lambda: None)
             _do(practices.get(practice_id), upload, folder, check)
     except AGAIN as error:
         if folder and (words := _WAITS.get(type(error))):
-            uploads.put(folder, "progress", {"share": 0, "rows": 0, "words": words})
+            uploads.put(folder, "progress", {"share": 0, "rows": "", "words": words})
         raise
     except ValueError as error:
         _end(practice_id, token, "failed", error=str(error))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from recare.sources.imports import Upload
 
+_QUIET_SECONDS = 20
+
 
 @staff("owner", "manager")
 def upload(request: StaffRequest) -> HttpResponse:
@@ -46,7 +48,8 @@ def follow(request: StaffRequest, token: str) -> HttpResponse:
         return _gone(request)
     if found.state in {"reading", "writing"}:
         progress = uploads.get(folder, "progress") if folder else None
-        context = {"upload": found, "token": token, "progress": progress}
+        quiet = folder is not None and uploads.quiet_for(folder, "progress") > _QUIET_SECONDS
+        context = {"upload": found, "token": token, "progress": progress, "quiet": quiet}
         return render(request, "sources/progress.html" if _partial(request) else "sources/working.html", context)
     if _partial(request):
         return HttpResponse(headers={"HX-Refresh": "true"})

@@ -89,6 +89,18 @@ def get(folder: Path, name: str) -> Any:
     return None
 
 
+def drop(folder: Path, name: str) -> None:
+    """Forget data put beside the files."""
+    (folder / f"{name}.json").unlink(missing_ok=True)
+
+
+def quiet_for(folder: Path, name: str) -> float:
+    """Return for how many seconds data beside the files has not changed; 0 when there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - (folder / f"{name}.json").stat().st_mtime
+    return 0.0
+
+
 class FolderWatch(Watch):
     """Notes in the folder how far a worker has come, for the page that shows it. ``check`` raises when the worker is asked to end."""
 
@@ -103,7 +115,11 @@ class FolderWatch(Watch):
         if now - self._noted >= _EVERY or not self.done:
             self._noted = now
             share = round(100 * min(self.done / self.total, 1.0)) if self.total else 0
-            put(self._folder, "progress", {"share": share, "rows": self.rows, "words": self.words})
+            put(
+                self._folder,
+                "progress",
+                {"share": share, "rows": f"{self.rows:,}" if self.rows else "", "words": self.words},
+            )
 
 
 def forget(folder: Path) -> None:

@@ -124,6 +124,9 @@ def test_the_request_never_reads_the_files_and_the_page_shows_how_far_the_worker
     assert f'value="{shares[-1]}"' in fragment
     assert "3 rows read" in fragment
     assert "<h1>" not in fragment
+    assert "takes a while" not in fragment
+    os.utime(office.folder / "progress.json", (time.time() - 30,) * 2)
+    assert "another one goes on by itself" in office.looks(**{"HX-Request": "true"})
     db.run("UPDATE import_upload SET state = 'read'")
     assert office.client.get(office.at, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
 

@@ -134,7 +134,9 @@ def _open(practice: Practice, paths: Iterable[Path], now: datetime, watch: Watch
     work = _Work(practice, now, watch, settings, Plan(left_out=left_out))
     with db.scope(practice.id):
         past = remembered.load(practice.id)
-    watch.begin(sum(path.stat().st_size for path in exports) * sum(_PASSES))
+    watch.begin(
+        sum(path.stat().st_size for path in exports) * (sum(_PASSES) + 1)
+    )  # the last for what comes after all files
     marks: dict[str, str] = {}
     for number, path in enumerate(exports):
         watch.stage(f"Looking at {path.name}")
