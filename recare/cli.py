@@ -138,14 +138,19 @@ def restore(file: Path, replace: bool, check: bool, key: Path | None, ask_phrase
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @practice_option
 @click.option("--dry-run", is_flag=True, help="Show the mapping and the rejected rows; write nothing.")
-def import_(paths: tuple[Path, ...], practice: str, dry_run: bool) -> None:  # noqa: FBT001
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]),
+    help="When the appointments were exported, in the practice's time; without it the date of their file counts.",
+)
+def import_(paths: tuple[Path, ...], practice: str, dry_run: bool, as_of: datetime | None) -> None:  # noqa: FBT001
     """Import an export of the practice system: a folder or files."""
     from recare.sources.csv.importer import run_import
 
     if database.given_urls() is None:
         database.ensure_home(postgres.default_home())  # a disk that runs full midway helps nobody
     with _database():
-        sys.exit(run_import(paths, practice=practice, dry_run=dry_run, now=datetime.now(UTC), say=click.echo))
+        sys.exit(run_import(paths, practice, dry_run, datetime.now(UTC), click.echo, as_of))
 
 
 @cli.command()
