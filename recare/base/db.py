@@ -44,14 +44,22 @@ def rows(shape: type[T], sql: str, **params: Any) -> list[T]:
     """Run a query and build one ``shape`` (a dataclass) a row, columns by name."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
-        names = [column.name for column in cursor.description or ()]
-        wanted = getattr(shape, "__match_args__", ())
-        if (
-            len(names) > 1 and set(names) == set(wanted) and len(names) == len(wanted)
-        ):  # by place costs half of what by name does
-            in_order = itemgetter(*(names.index(name) for name in wanted))
-            return [shape(*in_order(row)) for row in _fetched(cursor)]
-        return [shape(**dict(zip(names, row, strict=True))) for row in _fetched(cursor)]
+        return _shaped(shape, cursor)
+
+
+def rows_prepared(shape: type[T], sql: str, **params: Any) -> list[T]:
+    """Do ``rows`` for a long query that is asked often for a few: the connection keeps its plan, which takes longer than the answer."""
+    with _prepared(sql, params) as cursor:
+        return _shaped(shape, cursor)
+
+
+def _shaped(shape: type[T], cursor: Any) -> list[T]:
+    names = [column.name for column in cursor.description or ()]
+    wanted = getattr(shape, "__match_args__", ())
+    if len(names) > 1 and len(names) == len(wanted) and set(names) == set(wanted):  # by place costs half as much
+        in_order = itemgetter(*(names.index(name) for name in wanted))
+        return [shape(*in_order(row)) for row in _fetched(cursor)]
+    return [shape(**dict(zip(names, row, strict=True))) for row in _fetched(cursor)]
 
 
 def one(shape: type[T], sql: str, **params: Any) -> T | None:
@@ -110,16 +118,23 @@ def run(sql: str, **params: Any) -> int:
 
 
 def run_prepared(sql: str, **params: Any) -> int:
-    """Run a long statement whose plan the connection keeps, and return how many rows it touched.
+    """Run a long statement whose plan the connection keeps, and return how many rows it touched."""
+    with _prepared(sql, params) as cursor:
+        return int(cursor.rowcount)
 
-    The caller sets ``plan_cache_mode``. Django's own cursors write values into the text, so nothing of theirs can be kept.
+
+@contextlib.contextmanager
+def _prepared(sql: str, params: Mapping[str, Any]) -> Iterator[Cursor[Any]]:
+    """Execute with values apart from the text, so that the server can keep a plan; Django's own cursors write them into it.
+
+    After five times the server sees for itself whether one plan for all values is good enough, unless ``plan_cache_mode`` says so.
     """
     connection.ensure_connection()
     driver = connection.connection
     driver.prepare_threshold = 5  # Django turns preparing off, which the cursor below respects and Django's do not need
     with connection.wrap_database_errors, Cursor(driver) as cursor:
         cursor.execute(sql, params, prepare=True)
-        return int(cursor.rowcount)
+        yield cursor
 
 
 def run_many(sql: str, many: Sequence[Mapping[str, Any]]) -> None:

@@ -185,7 +185,8 @@ def gather(practice_id: int, patient_ids: Collection[int], now: datetime, point_
     ids, here = list(dict.fromkeys(patient_ids)), practice(practice_id, now)
     today = now.astimezone(ZoneInfo(here.tz)).date()
     patients = {
-        row.id: row for row in db.rows(PatientRow, _PATIENTS, practice=practice_id, ids=ids, now=now, today=today)
+        row.id: row
+        for row in db.rows_prepared(PatientRow, _PATIENTS, practice=practice_id, ids=ids, now=now, today=today)
     }
     wanted = {
         point
@@ -194,8 +195,8 @@ def gather(practice_id: int, patient_ids: Collection[int], now: datetime, point_
         if point is not None
     } | set(point_ids)
     known = {"practice": practice_id, "points": list(wanted), "now": now, "since": now - timedelta(days=HISTORY_DAYS)}
-    points = {row.id: row for row in db.rows(PointRow, _POINTS, **known)}
-    grants = {(row.contact_point_id, row.channel): row for row in db.rows(GrantRow, _GRANTS, **known)}
+    points = {row.id: row for row in db.rows_prepared(PointRow, _POINTS, **known)}
+    grants = {(row.contact_point_id, row.channel): row for row in db.rows_prepared(GrantRow, _GRANTS, **known)}
     material = Material(here, now, senders(practice_id), patients, points, grants, offers.by_slug(practice_id))
     material.authorizations = dict(db.tuples(_AUTHORIZATIONS, practice=practice_id, ids=ids))
     material.offer_members = {
@@ -245,7 +246,7 @@ FROM sender WHERE practice_id = %(practice)s ORDER BY channel, paused_at IS NOT 
 # A hold on one person freezes automation for the whole household (a complaint of the mother is not answered by a text to the son).
 _ANY_POINT = (
     "(SELECT min(a.id) FROM patient_contact c JOIN contact_point a ON a.practice_id = c.practice_id AND a.id = c.contact_point_id "
-    "WHERE c.practice_id = %(practice)s AND c.patient_id = p.id AND c.ended_at IS NULL AND a.kind = '{kind}')"
+    "WHERE c.practice_id = %(practice)s AND c.patient_id = p.id AND c.ended_at IS NULL AND a.kind = '{kind}'{but})"
 )
 _PATIENTS = """
 WITH asked AS (SELECT * FROM patient WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[])),
@@ -303,7 +304,9 @@ LEFT JOIN visits ON visits.patient_id = p.id
 LEFT JOIN replies ON replies.patient_id = p.id
 LEFT JOIN asked_online ON asked_online.patient_id = p.id
 """.format(
-    phone=_ANY_POINT.format(kind="phone"), email=_ANY_POINT.format(kind="email"), post=_ANY_POINT.format(kind="post")
+    phone=_ANY_POINT.format(kind="phone", but=""),
+    email=_ANY_POINT.format(kind="email", but=""),
+    post=_ANY_POINT.format(kind="post", but=" AND a.wrong_number_at IS NULL"),  # a letter came back from there
 )
 
 _POINTS = """
