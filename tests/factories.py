@@ -50,9 +50,9 @@ def make_patient(practice_id: int, **more: Any) -> int:
 
 
 def make_point(practice_id: int, patient_id: int | None, address: str = "", label: str = "mobile", **more: Any) -> int:
-    """Add a contact point (a phone unless the address has an @), held by the patient; consent columns through ``more``."""
+    """Add a contact point (a phone unless the address has an @ or the label says post), held by the patient; consent columns through ``more``."""
     address = address or fictional_phone()
-    kind = "email" if "@" in address else "phone"
+    kind = "post" if label == "post" else "email" if "@" in address else "phone"
     point = insert(
         "contact_point", practice_id=practice_id, kind=kind, address=address,
         address_hash=points.address_hash(practices.get(practice_id).salt, address), **more,

@@ -201,7 +201,20 @@ def _offers(practice_id: int, plan: Playbook, now: datetime) -> list[str]:
 def _senders(practice_id: int, plan: Playbook) -> list[str]:
     there = set(db.values("SELECT channel FROM sender WHERE practice_id = %(practice)s", practice=practice_id))
     needed = [channel for channel in plan.ladder_channels if channel in {"sms", "email"} and channel not in there]
-    return [f"The practice has nothing to send from by {_WORDS[channel]}. Set up a sender first." for channel in needed]
+    problems = [
+        f"The practice has nothing to send from by {_WORDS[channel]}. Set up a sender first." for channel in needed
+    ]
+    by_portal = [str(number) for number, step in enumerate(plan.steps, 1) if "portal" in step.channels()]
+    if by_portal:
+        problems.append(
+            f"Step {' and '.join(by_portal)} writes to the patient portal. Recare has no connection to a portal yet, so nobody would ever see "
+            "it. Take e-mail, text, call or letter."
+        )
+    if "letter" in plan.ladder_channels and not practices.get(practice_id).postal_address:
+        problems.append(
+            "A letter needs the practice's own address as its sender. Fill in street, city, state and ZIP under Settings."
+        )
+    return problems
 
 
 def pause(practice_id: int, campaign_id: int, reason: str, actor: str, now: datetime) -> bool:

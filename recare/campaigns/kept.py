@@ -22,7 +22,7 @@ STOPS: Final = {
     "transferred": "the patient has another dentist",
 }  # fmt: skip
 _OWN_WORDS: Final = {
-    "LATE": "Too late: it would have surprised its reader.", "HELD": "The person wrote to us.", "NO_TEMPLATE": "The step has no approved text.",
+    "LATE": "Too late: it would have surprised its reader.", "HELD": "The person wrote to us.", "ADDRESS_CHANGED": "The chart has another address now.", "NO_TEMPLATE": "The step has no approved text.",
 }  # fmt: skip
 
 

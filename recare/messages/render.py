@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from recare.practices.practice import Practice
 
 LATE_AFTER: Final = timedelta(days=3)
+LETTERS_LATE_AFTER: Final = timedelta(days=21)
+"""Paper waits for a person to print it. After three weeks the decision is too old, and the campaign has gone on."""
 LOOK_BACK: Final = timedelta(
     days=30
 )  # an older decision without words is dead; its message would have expired long ago
 LINK_LIVES: Final = timedelta(days=60)
 CONFIRMED_WITHIN: Final = timedelta(days=365)  # NUM-02
 QUERIED_WITHIN: Final = timedelta(days=30)
+PRINT_TASK: Final = "print_letters"
 CHANNELS: Final = ("sms", "email", "letter", "portal")
 # Millionths of a dollar: Twilio's list price of October 2026 and a usual carrier fee (SMS-02); e-mail, letter and portal are
 # assumptions that a practice replaces in its policy under ``prices_micros``.
@@ -126,6 +129,9 @@ def _freeze(practice: Practice, touches: Sequence[Touch], now: datetime) -> None
     tokens = _tokens(practice.id, writer, touches, now)
     withheld = [touch.id for touch, words in found if words.reasons]
     _insert(practice, [Frozen(touch, words, tokens[touch.id]) for touch, words in found], writer, now)
+    if any(touch.channel == "letter" and not words.reasons for touch, words in found):
+        today = now.astimezone(practice.zone).date()
+        open_task(practice.id, PRINT_TASK, 5, now, once_key=f"{PRINT_TASK}:{today}", subject_table="letters")
     if withheld:
         open_task(
             practice.id, "text_withheld", 4, now, once_key=f"text_withheld:{min(withheld)}", subject_table="touch",
@@ -186,7 +192,9 @@ def _insert(practice: Practice, frozen: Sequence[Frozen], writer: Writer, now: d
         "state::text": ["withheld" if f.words.reasons else "queued" for f in frozen],
         "reasons::jsonb": [json.dumps(f.words.reasons) for f in frozen],
         "not_before::timestamptz": [f.touch.decided_at for f in frozen],
-        "not_after::timestamptz": [f.touch.decided_at + writer.late_after for f in frozen],
+        "not_after::timestamptz": [
+            f.touch.decided_at + (LETTERS_LATE_AFTER if f.touch.channel == "letter" else writer.late_after) for f in frozen
+        ],
         "segments::smallint": [f.words.segments for f in frozen],
         "cost_micros::bigint": [prices[f.touch.channel] * max(1, f.words.segments) for f in frozen],
     }  # fmt: skip

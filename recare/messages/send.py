@@ -76,7 +76,7 @@ def claim(practice_id: int, now: datetime, limit: int, worker: str) -> Batch:
         rulings = [
             ruling
             for waiting, asked in zip(locked, answers, strict=True)
-            if (ruling := _ruling(waiting, asked, ready[waiting.message.channel])) is not None
+            if (ruling := ruling_of(waiting, asked, ready[waiting.message.channel].id)) is not None
         ]
         outbox.rule(practice_id, rulings, worker, now)
         gate.note_reviews(practice_id, rulings, now)
@@ -94,8 +94,8 @@ def _one_a_point(messages: list[Waiting]) -> list[Waiting]:
     return list(first.values())
 
 
-def _ruling(waiting: Waiting, asked: Asked, sender: Sender) -> Ruling | None:
-    """Return what becomes of a message; None leaves it queued as it is."""
+def ruling_of(waiting: Waiting, asked: Asked, sender_id: int | None) -> Ruling | None:
+    """Return what becomes of a message by its gates' answer; None leaves it queued as it is. Paper has no sender."""
     enrolment, decision = waiting.enrolment, asked.decision
     if enrolment is not None and enrolment.state == "stopped":
         ended = {"code": "ENROLMENT_ENDED", "rule": "ENG-02", "verdict": "deny", "detail": enrolment.stop_reason}
@@ -106,7 +106,7 @@ def _ruling(waiting: Waiting, asked: Asked, sender: Sender) -> Ruling | None:
         cleared = [as_data(reason) | {"cleared": True} for reason in decision.cleared]
         basis = "" if asked.consent_event_id or waiting.message.touch_id is None else "chart"
         return Ruling(
-            waiting, "sending", [allowed, *cleared], sender_id=sender.id, consent_event_id=asked.consent_event_id, basis=basis,
+            waiting, "sending", [allowed, *cleared], sender_id=sender_id, consent_event_id=asked.consent_event_id, basis=basis,
             scrub=asked.scrub,
         )  # fmt: skip
     if decision.verdict == "delay":

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from recare.messages import pages_outbox, pages_senders, views
+from recare.messages import pages_letters, pages_outbox, pages_senders, views
 
 app_name = "messages"
 urlpatterns = [
@@ -14,6 +14,10 @@ urlpatterns = [
     path("messages/<int:message_id>/", pages_outbox.message, name="message"),
     path("messages/<int:message_id>/html/", pages_outbox.html, name="html"),
     path("messages/<int:message_id>/settle/", pages_outbox.settle_unknown, name="settle"),
+    path("letters/", pages_letters.every, name="letters"),
+    path("letters/print/", pages_letters.printed, name="print-letters"),
+    path("letters/posted/", pages_letters.posted, name="post-letters"),
+    path("letters/<int:message_id>/came-back/", pages_letters.came_back, name="returned-letter"),
     path("settings/senders/", pages_senders.every, name="senders"),
     path("settings/senders/new/", pages_senders.edit, name="new-sender"),
     path("settings/senders/<int:sender_id>/", pages_senders.edit, name="sender"),

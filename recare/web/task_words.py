@@ -73,6 +73,11 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "A provider's list of opt-outs could not be read",
         "Check the sender; it is asked again tomorrow.",
     ),
+    "print_letters": ("Letters wait to be printed", "Print them, put them in the mail, and say on which day."),
+    "returned_letter": (
+        "A letter came back",
+        "Ask for the right address at the next contact, and mend it in your practice system.",
+    ),
     "engine_error": ("A step failed", "Show this to whoever looks after Recare; the patient is left alone meanwhile."),
 }
 
@@ -112,6 +117,8 @@ def _where(task: Task) -> str:
     """The page on which the task is done."""
     if task.kind == "closing":
         return f"/closing/{task.id}/"
+    if task.subject_table == "letters":
+        return "/letters/"
     if task.subject_table in {"inbound_event", "reply"}:
         return f"/inbox/?task={task.id}"
     if task.subject_table in _PAGES and task.subject_id is not None:

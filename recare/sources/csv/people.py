@@ -54,10 +54,11 @@ LABELS: Final = {"mobile": "mobile", "home": "home", "work": "work", "phone": "o
 def reach(run: Run, stated: set[str]) -> None:
     """Bring contact points and who holds them to what the export says. A number the chart no longer has is ended, not forgotten."""
     columns = [column for column in LABELS if column in stated]
-    if not columns:
+    labels = [LABELS[column] for column in columns] + (["post"] if stated >= {"street", "zip"} else [])
+    if not labels:
         return
     with staging.bulk():
-        _stage_contacts(run, columns)
+        _stage_contacts(run, columns, by_post="post" in labels)
     for low, high in _windows("staged_point"):
         wanted = [
             (str(kind), str(address))
@@ -76,10 +77,19 @@ def reach(run: Run, stated: set[str]) -> None:
             "UPDATE staged_contact c SET point_id = s.point_id FROM staged_point s WHERE s.kind = c.kind AND s.address = c.address"
         )
         db.run("ANALYZE staged_contact")
-        _hold(run, [LABELS[column] for column in columns])
+        _hold(run, labels)
 
 
-def _stage_contacts(run: Run, columns: list[str]) -> None:
+# The chart's address as one line that is the same for everybody who lives there, however it is written: a household gets one letter.
+# Nobody is found by it but the practice itself, so what an eye reads as the same street need not be guessed.
+_POST: Final = (
+    "SELECT 'post' AS kind, 'post' AS label, btrim(regexp_replace(lower(concat_ws(' ', p.street, p.city, p.state, "
+    "regexp_replace(p.zip, '-[0-9]{4}$', ''))), '[^[:alnum:]/-]+', ' ', 'g')) AS address, '' AS extension, 0::bigint AS rank "
+    "WHERE p.street <> '' AND p.zip <> ''"
+)
+
+
+def _stage_contacts(run: Run, columns: list[str], *, by_post: bool) -> None:
     db.run("DROP TABLE IF EXISTS pg_temp.staged_contact, pg_temp.staged_point")
     cells = " UNION ALL ".join(
         f"SELECT '{'email' if column == 'email' else 'phone'}' AS kind, '{LABELS[column]}' AS label, "
@@ -91,6 +101,7 @@ def _stage_contacts(run: Run, columns: list[str]) -> None:
         + f"nth - 1 AS rank FROM unnest(s.{column}) WITH ORDINALITY AS u (x, nth)"
         for column in columns
     )
+    cells = " UNION ALL ".join(part for part in (cells, _POST if by_post else "") if part)
     db.run(
         "CREATE TEMPORARY TABLE staged_contact AS SELECT DISTINCT ON (p.id, c.kind, c.address, c.label) p.id AS patient_id, c.kind, c.address, "
         f"c.label, c.rank::smallint AS rank, c.extension, NULL::bigint AS point_id FROM {_TAKEN} CROSS JOIN LATERAL ({cells}) AS c "
