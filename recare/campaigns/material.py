@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from recare.base import db
+from recare.consent import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from recare.campaigns.offers import Offer
 
@@ -123,19 +124,13 @@ class PointRow:
 
 
 @dataclass(frozen=True, slots=True)
-class GrantRow:
-    """The grant that a channel's consent at one contact point rests on."""
+class GrantRow(fold.Line):
+    """An event of a contact point; as a grant, what a channel's consent there rests on."""
 
-    contact_point_id: int
-    channel: str
-    id: int
-    level: int
-    method: str
     relationship: str
     person_id: int | None
     seller_named: bool
     practice_legal_name: str
-    effective_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +191,7 @@ def gather(practice_id: int, patient_ids: Collection[int], now: datetime, point_
     } | set(point_ids)
     known = {"practice": practice_id, "points": list(wanted), "now": now, "since": now - timedelta(days=HISTORY_DAYS)}
     points = {row.id: row for row in db.rows_prepared(PointRow, _POINTS, **known)}
-    grants = {(row.contact_point_id, row.channel): row for row in db.rows_prepared(GrantRow, _GRANTS, **known)}
+    grants = _grants(db.rows_prepared(GrantRow, _EVENTS, **known))
     material = Material(here, now, senders(practice_id), patients, points, grants, offers.by_slug(practice_id))
     material.authorizations = dict(db.tuples(_AUTHORIZATIONS, practice=practice_id, ids=ids))
     material.offer_members = {
@@ -209,6 +204,16 @@ def gather(practice_id: int, patient_ids: Collection[int], now: datetime, point_
     for patient_id, at, touch_id in db.tuples(_PATIENT_CONTACTS, ids=ids, **known):
         material.by_patient[patient_id].append(Contact(at, touch_id))
     return material
+
+
+def _grants(rows: Sequence[GrantRow]) -> dict[tuple[int, str], GrantRow]:
+    """By contact point and channel. One plain look-up by key and a fold here: a join that finds what stands may walk the whole ledger."""
+    by_point: dict[int, list[GrantRow]] = defaultdict(list)
+    for row in rows:
+        by_point[row.contact_point_id].append(row)
+    return {
+        (point, channel): grant for point, events in by_point.items() for channel, grant in fold.cited(events).items()
+    }
 
 
 def practice(practice_id: int, now: datetime) -> PracticeRow:
@@ -232,7 +237,7 @@ SELECT p.id, p.legal_name, p.tz, p.street, p.city, p.state, p.zip, p.country, p.
        sending_held(p.id) AS held,
        -- the simulated patients of a rehearsal write into the chart themselves: it is never stale
        CASE WHEN p.is_rehearsal THEN %(now)s::timestamptz ELSE (
-           SELECT max(coalesce(r.appointments_as_of, r.finished_at)) FROM sync_run r
+           SELECT max(r.appointments_as_of) FROM sync_run r
            WHERE r.practice_id = p.id AND r.state = 'done') END AS visits_known_at
 FROM practice p
 WHERE p.id = %(practice)s
@@ -333,21 +338,10 @@ LEFT JOIN (
 WHERE c.practice_id = %(practice)s AND c.id = ANY(%(points)s::bigint[])
 """
 
-# What a consent of today rests on, by the rules of the fold (consent/fold.py): the newest grant of the highest level that no later no of the
-# person, and no change of the number's owner, has ended. A grant for everything stands for each channel.
-_GRANTS = """
-SELECT DISTINCT ON (g.contact_point_id, way.channel) g.contact_point_id, way.channel, g.id, g.level, g.method, g.relationship, g.person_id,
-       g.seller_named, g.practice_legal_name, g.effective_at
-FROM consent_event g CROSS JOIN (VALUES ('sms'), ('email'), ('call')) AS way (channel)
-WHERE g.practice_id = %(practice)s AND g.contact_point_id = ANY(%(points)s::bigint[]) AND g.type IN ('granted', 'confirmed')
-  AND g.channel IN (way.channel, 'all') AND NOT EXISTS (
-    SELECT FROM consent_event s WHERE s.practice_id = %(practice)s AND s.contact_point_id = g.contact_point_id
-      AND (s.type = 'corrected' AND s.supersedes_id = g.id
-        OR s.channel IN (way.channel, 'all') AND s.effective_at >= g.effective_at
-           AND s.type IN ('revoked', 'restricted', 'complaint', 'expired', 'number_changed', 'wrong_number', 'reassigned')
-           AND NOT EXISTS (SELECT FROM consent_event c WHERE c.practice_id = %(practice)s AND c.contact_point_id = g.contact_point_id
-                           AND c.type = 'corrected' AND c.supersedes_id = s.id)))
-ORDER BY g.contact_point_id, way.channel, g.level DESC, g.effective_at DESC, g.seq DESC
+_EVENTS = """
+SELECT contact_point_id, id, seq, channel, type, level, method, evidence_ref, effective_at, supersedes_id, relationship, person_id, seller_named,
+       practice_legal_name
+FROM consent_event WHERE practice_id = %(practice)s AND contact_point_id = ANY(%(points)s::bigint[])
 """
 
 # The newest word about a signed authorization counts; one that states no payer or no end is none (HIP-02, 45 CFR 164.508).

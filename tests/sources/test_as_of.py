@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from recare.base import db
+from recare.campaigns import material
 from recare.sources.csv import importer
 from tests.conftest import new_practice
 
@@ -121,3 +122,5 @@ def test_patients_alone_say_nothing_about_appointments(place: Practice, tmp_path
     (tmp_path / "patients.csv").write_text(PATIENTS, encoding="utf-8")
     importer.write([tmp_path], place, NOW, "test")
     assert as_of(place) == [None]
+    with db.scope(place.id):
+        assert material.practice(place.id, NOW).visits_known_at is None

@@ -320,7 +320,7 @@ def run_import(
         return 1
     for line in printed.in_words(result):
         say(line)
-    if (not result.usable or result.empty) and not result.setup:
+    if result.too_old or ((not result.usable or result.empty) and not result.setup):
         say(
             "Nothing was imported: "
             + ("the files hold no rows." if result.empty else "there was no file that could be.")
