@@ -9,7 +9,7 @@ from typing import Any, Final, ParamSpec, cast
 
 from csp.decorators import csp_replace
 from django.contrib import messages as toasts
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
@@ -162,7 +162,7 @@ P = ParamSpec("P")
 _replaced: Final[Any] = csp_replace(_FRAME)
 
 
-def framed(view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+def framed(view: Callable[P, HttpResponseBase]) -> Callable[P, HttpResponse]:
     """Let our own pages show this answer in a frame."""
     return cast("Callable[P, HttpResponse]", xframe_options_sameorigin(_replaced(view)))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 
 from csp.decorators import csp_update
 from django.contrib import messages as toasts
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
@@ -30,7 +30,7 @@ P = ParamSpec("P")
 _own_styles: Final[Any] = csp_update({"style-src": ["'self'", "'unsafe-inline'"]})
 
 
-def framing(view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+def framing(view: Callable[P, HttpResponseBase]) -> Callable[P, HttpResponse]:
     """Allow an e-mail's own styles: its frame has no scripts and no origin, but takes the rules of the page around it."""
     return cast("Callable[P, HttpResponse]", _own_styles(view))
 
