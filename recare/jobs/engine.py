@@ -17,6 +17,7 @@ from recare.calls import worklist
 from recare.campaigns import advance, stop
 from recare.consent import stops_file
 from recare.inbox import apply
+from recare.jobs import counting
 from recare.messages import reconcile, render, send, settle, templates, tidy
 from recare.reports import outcomes
 from recare.segments import facts, listing
@@ -58,6 +59,7 @@ STAGES: Final = (
     Stage("suppression lists", reconcile.reconcile_batch, every=DAY),
     Stage("old texts", tidy.tidy_batch, every=DAY),
     Stage("outcomes", outcomes.record_batch, every=HOUR),
+    Stage("figures", counting.ahead_batch, every=HOUR),
 )
 
 

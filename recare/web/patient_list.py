@@ -122,6 +122,7 @@ def _of_copy(asked: Question, key: _Key, limit: int) -> tuple[list[Line], Count]
     """Read a page of a kept copy: most questions are answered by the first rows in order, and the copy's index has them."""
     where, params = where_of(asked)
     params |= key.params | {"limit": limit, "walked": WALKED}
+    db.run("SET LOCAL max_parallel_workers_per_gather = 0")  # starting helpers takes longer than they save here
     if asked.found is None or not asked.found.few:
         start = (
             f"(SELECT f.* FROM patient_today f WHERE f.practice_id = %(practice)s{key.after} {key.by} LIMIT %(walked)s)"

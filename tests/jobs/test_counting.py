@@ -77,6 +77,7 @@ def test_a_kept_run_and_kept_segments_are_what_counting_now_would_say(large: Pra
 def test_figures_of_a_small_practice_are_counted_at_every_look(practice: Practice) -> None:
     segment.install(practice.id, NOW)
     assert figures.look(practice, NOW)[1] is None
+    assert not counting.ahead_batch(practice.id, NOW)
     assert kept.look(practice, None, NOW)[1] is None
     assert reach.look(practice, segment.every(practice.id), NOW)[1] is None
     assert db.value("SELECT count(*) FROM counted WHERE practice_id = %(p)s", p=practice.id) == 0
@@ -139,6 +140,14 @@ def test_a_count_that_fails_keeps_the_old_figures_and_does_not_hold_up_the_next(
     assert counted.latest(large.id, "run:not-a-number").error
     assert not counted.latest(large.id, "run:not-a-number").waiting
     assert counted.latest(large.id, "today").figures
+
+
+def test_the_hourly_work_counts_ahead_what_nobody_has_looked_at(large: Practice) -> None:
+    campaign_id = campaign_of(large)
+    assert counting.ahead_batch(large.id, NOW) == 5
+    assert not counting.ahead_batch(large.id, OLD), "a look decides when to count again"
+    for what in ("today", "segments", "report:0", f"report:{campaign_id}", f"run:{campaign_id}"):
+        assert counted.latest(large.id, what).counted_at == NOW
 
 
 def test_figures_kept_by_another_release_are_counted_anew(large: Practice) -> None:
