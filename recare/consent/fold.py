@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from recare.base import db
 from recare.consent.event import GRANTS, STOPS
@@ -75,11 +75,26 @@ class Difference:
     folded: object
 
 
-def fold(lines: Iterable[Line]) -> State:
-    """Return the state that these events of one contact point amount to, in whatever order they come."""
+L = TypeVar("L", bound=Line)
+
+
+def _standing(lines: Iterable[L]) -> list[L]:
+    """In the order of their effect, without what was corrected."""
     found = sorted(lines, key=lambda line: (line.effective_at, line.seq))
     corrected = {line.supersedes_id for line in found if line.type == "corrected"}
-    standing = [line for line in found if not (line.id in corrected and line.type in _CORRECTABLE)]
+    return [line for line in found if not (line.id in corrected and line.type in _CORRECTABLE)]
+
+
+def cited(lines: Iterable[L]) -> dict[str, L]:
+    """Return the grant that counts on each channel, of the events of one contact point: what a message rests on (I1)."""
+    standing = _standing(lines)
+    found = {channel: _channel(standing, channel)[1] for channel in CHANNELS}
+    return {channel: grant for channel, grant in found.items() if grant is not None}
+
+
+def fold(lines: Iterable[Line]) -> State:
+    """Return the state that these events of one contact point amount to, in whatever order they come."""
+    standing = _standing(lines)
     by_channel = {channel: _channel(standing, channel) for channel in CHANNELS}
     grants = [grant for _, grant in by_channel.values() if grant]
     stops = [stop for stop, _ in by_channel.values() if stop]
@@ -103,7 +118,7 @@ def fold(lines: Iterable[Line]) -> State:
     )
 
 
-def _channel(lines: Sequence[Line], channel: str) -> tuple[Line | None, Line | None]:
+def _channel(lines: Sequence[L], channel: str) -> tuple[L | None, L | None]:
     """Return the revocation that stands and the grant that counts on one channel; at most one of them is there."""
     here = [line for line in lines if line.channel in {channel, "all"}]
     stop = next((line for line in reversed(here) if line.type in STOPS), None)
