@@ -66,7 +66,7 @@ class SyncRun:
     def outcome(self) -> list[str]:
         """What it did, in words: "12 patients added"."""
         return [
-            f"{number:,} {_SAID.get(word, word)}" for word, number in sorted(self.counts.items()) if _is_outcome(word)
+            f"{number:,} {_said(word, number)}" for word, number in sorted(self.counts.items()) if _is_outcome(word)
         ]
 
 
@@ -75,6 +75,11 @@ _SAID = {
     "refusals added": "refusals recorded",
     "patients gone": "patients marked absent, for they are in no file any more",
 }
+
+
+def _said(word: str, number: int) -> str:
+    found = _SAID.get(word, word)
+    return found.replace("s ", " ", 1) if number == 1 else found
 
 
 def _is_outcome(word: str) -> bool:

@@ -11,13 +11,17 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from recare.base import db
 from recare.consent import ledger
 from recare.consent.event import NewEvent
+from recare.practices import practice as practices
 from recare.rehearsal.practice import write_csv
+from recare.sources import imports, uploads
 from recare.sources.csv import importer
 from recare.sources.csv.fields import KINDS, PATIENTS
+from tests.conftest import new_practice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -317,12 +321,55 @@ def chart(practice: Practice) -> dict[str, tuple[int, str]]:
         }
 
 
+WORK = IMPORT.replace(
+    "from recare.sources.csv.importer import run_import", "from recare.sources import imports"
+).replace(
+    "code = run_import([Path(sys.argv[1])], sys.argv[2], False, datetime(2027, 1, 12, 17, 0, tzinfo=UTC), lambda line: None)",
+    "code = imports.work(int(sys.argv[1]), sys.argv[2])",
+)
+
+
+@pytest.mark.slow
+def test_a_worker_killed_while_it_reads_or_writes_an_upload_loses_nothing_and_the_next_one_goes_on(
+    committed_practice: Practice, tmp_path: Path
+) -> None:
+    write_csv(tmp_path, date(2027, 1, 12), 11, patients=800)
+    files = [SimpleUploadedFile(path.name, path.read_bytes()) for path in sorted(tmp_path.iterdir())]
+    place = committed_practice
+    practices.set_clock(place.id, NOW)
+    with db.scope(place.id):
+        token = imports.begin(place.id, files, "test", NOW)
+
+    def works(killed_at: int = 0) -> int:
+        command = [sys.executable, "-c", WORK, str(place.id), token, str(killed_at)]
+        environment = os.environ | {"DJANGO_SETTINGS_MODULE": "recare.settings"}
+        return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=120).returncode
+
+    def state() -> str:
+        with db.scope(place.id):
+            found = imports.find(place.id, token)
+        return found.state if found else ""
+
+    assert (works(20), state()) == (-signal.SIGKILL, "reading")
+    assert (works(), state()) == (0, "read")
+    with db.scope(place.id):
+        assert imports.ask(place.id, token, "writing")
+    for killed_at in (40, 80, 120):
+        assert (works(killed_at), state()) == (-signal.SIGKILL, "writing")
+    for _ in range(50):  # the lock of a dead client is freed within moments; until then the work is given back
+        if works() == 0:
+            break
+    assert state() == "done"
+    assert uploads.find(place.id, token) is None
+    whole = new_practice()
+    load(whole, tmp_path)
+    assert chart(place) == chart(whole)
+
+
 @pytest.mark.slow
 def test_an_import_killed_anywhere_and_run_again_gives_the_same_chart(
     committed_practice: Practice, tmp_path: Path
 ) -> None:
-    from tests.conftest import new_practice
-
     write_csv(tmp_path, date(2027, 1, 12), 11, patients=800)
     whole, killed = new_practice(), committed_practice
     code, statements = run_import(whole, tmp_path)

@@ -123,7 +123,7 @@ def _conclude(path: Path, layout: Layout, place: int, column: Column, decision: 
             column.rejected, column.how = "column_mixes_orders", f"rejected: {decision.why}"
         else:
             column.order, column.decided = decision.order, decision.why if decision.matters else ""
-            column.how += f"; {decision.order}, for {decision.why}" if decision.matters else f"; {decision.why}"
+            column.how += f"; {decision.order}, for {decision.why}" if decision.matters else ""
     if column.rejected and _cannot_do_without(layout, place):
         raise UnreadableError(
             f"{path.name}, column '{layout.labels[place]}': {column.how.removeprefix('rejected: ')}. The file cannot be imported without "

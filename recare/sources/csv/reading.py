@@ -180,7 +180,7 @@ def _measure(path: Path, block: bytes, run: int, lines: int) -> tuple[int, int]:
 def layout(path: Path, past: Sequence[Remembered] = ()) -> Layout:
     """Find out how a file is written and what it holds; what a person has once said about such headers counts (``past``).
 
-    A file whose headers nobody knows gets an empty mapping, for a person to fill. Raises UnreadableError with the remedy.
+    A file whose headers do not say what it is gets a mapping that lacks something, for a person to fill. Raises UnreadableError with the remedy.
     """
     if path.suffix.lower() in {".xlsx", ".xls", ".xlsm", ".ods", ".pdf"}:
         raise UnreadableError(
@@ -243,7 +243,9 @@ def _unknown(path: Path, encoding: str, tables: dict[str, list[tuple[str, ...]]]
             "least a patient number and, for a list of patients, their last names."
         )
     _, delimiter, number = widest
-    return Layout(encoding, delimiter, number, tables[delimiter][number - 1], fields.PATIENTS, {}, {}, {}, ())
+    cells = tables[delimiter][number - 1]
+    known = fields.understood(fields.PATIENTS, list(map(fields.normalise, cells)))
+    return Layout(encoding, delimiter, number, cells, fields.PATIENTS, known, {}, {}, ())
 
 
 def chunks(path: Path, shape: Layout, oddities: Oddities, size: int = CHUNK) -> Iterator[Chunk]:
