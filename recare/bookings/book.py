@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
-from recare.bookings import chart, openings
+from recare.bookings import caps, chart, openings
 from recare.bookings.booking import COLUMNS, AlreadyBooked, Booking, Gone, Taken, Via, get, upcoming
 from recare.bookings.visits import for_patient, is_treatment
 from recare.practices import practice as practices
@@ -33,8 +33,9 @@ def hold(
         raise AlreadyBooked(there)
     _let_go(practice_id, patient_id, opening, now)
     made = None
-    if not chart.conflicts(practice_id, patient_id, opening):
-        practice = practices.get(practice_id)
+    practice = practices.get(practice_id)
+    room = via != "link" or caps.claim(practice, opening, now, patient_id)
+    if room and not chart.conflicts(practice_id, patient_id, opening):
         today, plan = now.astimezone(practice.zone).date(), is_treatment(practice_id, touch_id)
         made = _insert(
             practice_id, opening, state="held", patient=patient_id, via=via, touch=touch_id, now=now,
@@ -42,7 +43,7 @@ def hold(
             enrolment=_enrolment(practice_id, patient_id, touch_id), booked=None, uid=None, sequence=0,
         )  # fmt: skip
     if made is None:
-        raise Taken(_alternatives(practice_id, opening, now))
+        raise Taken(_alternatives(practice_id, opening, now, online=via == "link"))
     return made
 
 
@@ -61,7 +62,7 @@ def confirm(practice_id: int, booking_id: int, now: datetime) -> Booking:
         raise AlreadyBooked(there)
     if found.state == "expired":
         found = hold(practice_id, found.patient_id, found.opening, found.via, now, found.touch_id)
-    if chart.conflicts(practice_id, found.patient_id, found.opening):
+    if _ran_out(practice_id, found, now) or chart.conflicts(practice_id, found.patient_id, found.opening):
         _end(practice_id, found.id, "held", "expired", now)
         raise Taken(_alternatives(practice_id, found.opening, now))
     booked = db.run(
@@ -75,6 +76,13 @@ def confirm(practice_id: int, booking_id: int, now: datetime) -> Booking:
     chart.enter(practice_id, made, now)
     chart.stop_outreach(practice_id, made, now)
     return made
+
+
+def _ran_out(practice_id: int, hold_: Booking, now: datetime) -> bool:
+    """Whether a hold past its minutes, which nobody has ended yet, has lost its place among the day's online bookings to others."""
+    if hold_.via != "link" or hold_.held_until is None or hold_.held_until > now:
+        return False
+    return not caps.claim(practices.get(practice_id), hold_.opening, now, hold_.patient_id)
 
 
 def take(
@@ -127,7 +135,9 @@ class _Lost(Exception):  # noqa: N818
 def _swap(practice_id: int, old: Booking, opening: Opening, now: datetime) -> Booking:
     _end(practice_id, old.id, "booked", "moved", now)  # first, so that a patient may move by ten minutes
     made = None
-    if not chart.conflicts(practice_id, old.patient_id, opening, but=old):
+    practice = practices.get(practice_id)
+    room = old.via != "link" or caps.claim(practice, opening, now, old.patient_id, [old.id])
+    if room and not chart.conflicts(practice_id, old.patient_id, opening, but=old):
         made = _insert(
             practice_id, opening, state="booked", patient=old.patient_id, via=old.via, touch=old.touch_id, now=now, reason=old.reason,
             until=None, enrolment=old.enrolment_id, booked=now, uid=old.calendar_uid, sequence=old.sequence + 1,
@@ -205,10 +215,10 @@ def _enrolment(practice_id: int, patient_id: int, touch_id: int | None) -> int |
     return found
 
 
-def _alternatives(practice_id: int, opening: Opening, now: datetime) -> tuple[Opening, ...]:
+def _alternatives(practice_id: int, opening: Opening, now: datetime, *, online: bool = False) -> tuple[Opening, ...]:
     hygiene = db.value(
         "SELECT is_hygiene FROM operatory WHERE practice_id = %(practice)s AND id = %(chair)s",
         practice=practice_id,
         chair=opening.operatory_id,
     )
-    return openings.nearest(practices.get(practice_id), opening, now, hygiene=bool(hygiene))
+    return openings.nearest(practices.get(practice_id), opening, now, hygiene=bool(hygiene), online=online)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
+from recare.bookings import caps
 from recare.bookings.schedule import DAY, Busy, Chair, Hours, Opening, Rules, Schedule, search
 from recare.compliance.closed_days import closed_days
 
@@ -56,13 +57,19 @@ def find(
     return search(load(practice, first_day, days, now, hygiene=hygiene), first_day, days, minutes, now)
 
 
-def nearest(practice: Practice, to: Opening, now: datetime, *, hygiene: bool = True) -> tuple[Opening, ...]:
-    """Return the three other times closest to one that is gone, within a week before and after, in order of time."""
+def nearest(
+    practice: Practice, to: Opening, now: datetime, *, hygiene: bool = True, online: bool = False
+) -> tuple[Opening, ...]:
+    """Return the three other times closest to one that is gone, within a week before and after, in order of time.
+
+    ``online``: only what a patient may still book online.
+    """
     minutes = int((to.ends_at - to.starts_at) / timedelta(minutes=1))
     today = now.astimezone(practice.zone).date()
     first = max(to.starts_at.astimezone(practice.zone).date() - 7 * DAY, today)
     free: dict[datetime, Opening] = {}
-    for opening in find(practice, first, 15, minutes, now, hygiene):
+    found = find(practice, first, 15, minutes, now, hygiene)
+    for opening in caps.within(practice, found, now) if online else found:
         free.setdefault(opening.starts_at, opening)
     closest = sorted(free.values(), key=lambda opening: (abs(opening.starts_at - to.starts_at), opening.starts_at))
     return tuple(sorted(closest[:3], key=lambda opening: opening.starts_at))

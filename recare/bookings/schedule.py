@@ -11,10 +11,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
 DAY: Final = timedelta(days=1)
+_TRIES: Final = 300  # arrangements looked at for one start; a family of five on a full day has thousands
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,80 @@ def search(schedule: Schedule, first_day: date, days: int, minutes: int, now: da
     return [opening for _, _, opening in sorted(found, key=lambda row: row[:2])]
 
 
+def together(
+    schedules: Sequence[Schedule], lengths: Sequence[int], first_day: date, days: int, now: datetime
+) -> list[tuple[Opening, ...]]:
+    """Return sets of openings for several visits on one trip, one for each schedule and length (minutes), earliest first.
+
+    All schedules are of one practice and the same days; they may offer different chairs. The first visit of a set starts with it, every
+    other at the same instant in another chair or where one before ends. No two of a set share a chair or a provider at a time.
+    """
+    rules, zone = schedules[0].rules, schedules[0].zone
+    earliest, last_day = now + rules.notice, now.astimezone(zone).date() + rules.days_ahead * DAY
+    found = []
+    for day in (first_day + number * DAY for number in range(days)):
+        if day in schedules[0].closed or day > last_day:
+            continue
+        planner = _Day(schedules, [timedelta(minutes=minutes) for minutes in lengths], day)
+        found += [one for at in planner.starts() if at >= earliest and (one := planner.place((), at)) is not None]
+    return found
+
+
+class _Day:
+    """Places several visits on one local day."""
+
+    def __init__(self, schedules: Sequence[Schedule], lengths: Sequence[timedelta], day: date) -> None:
+        self._tries = 0
+        self._lengths, self._step = lengths, timedelta(minutes=schedules[0].rules.step)
+        self._taken = [_Taken(schedule, day) for schedule in schedules]
+        self._chairs = [
+            [(chair, _working(schedule, chair.id, day)) for chair in schedule.chairs if chair.offered] for schedule in schedules
+        ]  # fmt: skip
+
+    def starts(self) -> list[datetime]:
+        """Every instant of the grid at which the first visit could begin."""
+        spans = {span for _, worked in self._chairs[0] for span in worked}
+        return sorted(
+            {
+                start + number * self._step
+                for start, end in spans
+                for number in range(max(0, (end - self._lengths[0] - start) // self._step + 1))
+            }
+        )
+
+    def place(self, placed: tuple[Opening, ...], first: datetime) -> tuple[Opening, ...] | None:
+        """Add the next visit, as early as it can be, and all that follow; None when they do not fit."""
+        number = len(placed)
+        if number == len(self._lengths):
+            return placed
+        self._tries = self._tries + 1 if placed else 0
+        if self._tries > _TRIES:
+            return None
+        for at in sorted({first, *(one.ends_at for one in placed)}) if placed else [first]:
+            for chair, worked in self._chairs[number]:
+                opening = self._fits(number, chair, worked, at, placed)
+                if opening is not None and (whole := self.place((*placed, opening), first)) is not None:
+                    return whole
+        return None
+
+    def _fits(
+        self,
+        number: int,
+        chair: Chair,
+        worked: list[tuple[datetime, datetime]],
+        at: datetime,
+        placed: tuple[Opening, ...],
+    ) -> Opening | None:
+        until = at + self._lengths[number]
+        if not any(start <= at and until <= end for start, end in worked):
+            return None
+        beside = [one for one in placed if one.starts_at < until and one.ends_at > at]
+        if any(one.operatory_id == chair.id for one in beside):
+            return None
+        provider = self._taken[number].free_provider(chair, at, until, frozenset(one.provider_id for one in beside))
+        return None if provider is None else Opening(chair.id, provider, at, until)
+
+
 def _openings(
     taken: _Taken, chair: Chair, span: tuple[datetime, datetime], length: timedelta, step: int
 ) -> Iterator[Opening]:
@@ -125,11 +200,13 @@ class _Taken:
         self.providers = [busy for busy in here if busy.provider_id is not None]
         self.somewhere = [busy for busy in here if busy.operatory_id is None and busy.provider_id is None]
 
-    def free_provider(self, chair: Chair, start: datetime, end: datetime) -> int | None:
-        """Return who can see a patient in this chair at this time, or None."""
+    def free_provider(
+        self, chair: Chair, start: datetime, end: datetime, but: frozenset[int] = frozenset()
+    ) -> int | None:
+        """Return who can see a patient in this chair at this time, or None. ``but``: providers who are wanted elsewhere."""
         if _overlap(self.chairs[chair.id], start, end) or not self._room_for_unplaced(start, end):
             return None
-        working = {busy.provider_id for busy in self.providers if busy.starts_at < end and busy.ends_at > start}
+        working = {busy.provider_id for busy in self.providers if busy.starts_at < end and busy.ends_at > start} | but
         return next((provider for provider in chair.providers if provider not in working), None)
 
     def _room_for_unplaced(self, start: datetime, end: datetime) -> bool:

@@ -20,10 +20,14 @@ CREATE TABLE booking (
     appointment_id bigint,                 -- the visit in the PMS once it has appeared there
     calendar_uid uuid NOT NULL DEFAULT gen_random_uuid(),   -- a moved visit stays the same entry in the patient's calendar
     sequence smallint NOT NULL DEFAULT 0,
+    set_ref uuid,                          -- visits of a household that were chosen together: held all or none, booked all or none
+    booked_by_id bigint,                   -- the patient who chose them for the others
     created_at timestamptz NOT NULL,
     PRIMARY KEY (practice_id, id),
     UNIQUE (practice_id, ref),
+    CHECK ((set_ref IS NULL) = (booked_by_id IS NULL)),
     FOREIGN KEY (practice_id, patient_id) REFERENCES patient (practice_id, id),
+    FOREIGN KEY (practice_id, booked_by_id) REFERENCES patient (practice_id, id),
     FOREIGN KEY (practice_id, operatory_id) REFERENCES operatory (practice_id, id),
     FOREIGN KEY (practice_id, provider_id) REFERENCES provider (practice_id, id),
     CONSTRAINT chair_taken_once EXCLUDE USING gist (practice_id WITH =, operatory_id WITH =, during WITH &&) WHERE (state IN ('held', 'booked')),
@@ -31,6 +35,7 @@ CREATE TABLE booking (
     CONSTRAINT patient_one_place EXCLUDE USING gist (practice_id WITH =, patient_id WITH =, during WITH &&) WHERE (state IN ('held', 'booked'))
 );
 CREATE INDEX booking_patient ON booking (practice_id, patient_id);
+CREATE INDEX booking_set ON booking (practice_id, booked_by_id) WHERE set_ref IS NOT NULL;
 CREATE INDEX booking_holds ON booking (practice_id, held_until) WHERE state = 'held';
 CREATE INDEX booking_unseen ON booking (practice_id, id) WHERE state = 'booked' AND appointment_id IS NULL;
 SELECT guard_by_practice('booking');

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from recare.bookings import openings
+from recare.bookings import caps, openings
 from recare.bookings.days import Day, by_day
 from recare.bookings.schedule import DAY, Opening
 
@@ -26,10 +26,16 @@ class Offer:
     first: bool
 
 
-def offered(v: Visitor, minutes: int, asked: str, *, hygiene: bool) -> Offer:
-    """Return the next days that have times, from the day that was asked for (ISO) or today."""
+def offered(v: Visitor, minutes: int, asked: str, *, hygiene: bool, moving: int | None = None) -> Offer:
+    """Return the next days that have times, from the day that was asked for (ISO) or today; ``moving``: a booking that gives its place up."""
     first_day = max(_day(asked) or v.today, v.today)
-    found = openings.find(v.practice, first_day, _LOOK, minutes, v.now, hygiene)
+    found = caps.within(
+        v.practice,
+        openings.find(v.practice, first_day, _LOOK, minutes, v.now, hygiene),
+        v.now,
+        [v.person.id],
+        [] if moving is None else [moving],
+    )
     days = by_day(found, v.practice.zone)
     shown = tuple(days[:DAYS_SHOWN])
     later = days[DAYS_SHOWN].day if len(days) > DAYS_SHOWN else first_day + _LOOK * DAY

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from recare.portal import answers, join, preferences, visits
+from recare.portal import answers, family, join, preferences, visits
 
 app_name = "portal"
 urlpatterns = [
@@ -9,6 +9,9 @@ urlpatterns = [
     path("p/book/<token>", visits.book, name="book"),
     path("p/book/<token>/confirm", visits.confirm, name="confirm"),
     path("p/book/<token>/done", visits.done, name="done"),
+    path("p/book/<token>/family", family.choose, name="family"),
+    path("p/book/<token>/family/confirm", family.confirm, name="family-confirm"),
+    path("p/book/<token>/family/done", family.done, name="family-done"),
     path("p/manage/<token>", visits.manage, name="manage"),
     path("p/manage/<token>/move", visits.move, name="move"),
     path("p/manage/<token>/cancel", visits.cancel, name="cancel"),

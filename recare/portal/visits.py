@@ -15,7 +15,7 @@ from recare.bookings import ics, openings
 from recare.bookings import visits as right_visits
 from recare.bookings.booking import AlreadyBooked, Booking, Gone, Taken
 from recare.messages import links
-from recare.portal import times
+from recare.portal import family, times
 from recare.portal.page import Visitor, go, patient_page, show
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def manage(request: HttpRequest, v: Visitor) -> HttpResponse:
     said = request.GET.get("said", "")
     return show(
         request, v, "manage", booking=there, at=there.starts_at if there else _next_visit(v),
-        changeable=there is not None and there.starts_at > v.now, said=said if said in {"moved", "cancelled"} else "",
+        changeable=there is not None and there.starts_at > v.now, said=said if said in {"moved", "cancelled"} else "", family=family.names(v),
     )  # fmt: skip
 
 
@@ -150,10 +150,12 @@ class _Missed:
 def _times(
     request: HttpRequest, v: Visitor, visit: Visit, moving: Booking | None = None, missed: _Missed | None = None
 ) -> HttpResponse:
-    offer = times.offered(v, visit.minutes, request.GET.get("from", ""), hygiene=visit.hygiene)
+    offer = times.offered(
+        v, visit.minutes, request.GET.get("from", ""), hygiene=visit.hygiene, moving=moving.id if moving else None
+    )
     page = ("manage", "move") if moving else ("book", "")
     return show(
-        request, v, "times", 409 if missed else 200, offer=offer, visit=visit, moving=moving, missed=missed, action=v.url(*page),
+        request, v, "times", 409 if missed else 200, offer=offer, visit=visit, moving=moving, missed=missed, action=v.url(*page), family="" if moving else family.names(v),
         later=v.url(*page, **{"from": offer.later.isoformat()}) if offer.later else "",
     )  # fmt: skip
 
@@ -161,7 +163,7 @@ def _times(
 def _gone(
     request: HttpRequest, v: Visitor, visit: Visit, wanted: Opening, moving: Booking | None = None
 ) -> HttpResponse:
-    close = openings.nearest(v.practice, wanted, v.now, hygiene=visit.hygiene)
+    close = openings.nearest(v.practice, wanted, v.now, hygiene=visit.hygiene, online=True)
     return _times(request, v, visit, moving, _Missed(wanted.starts_at, close))
 
 

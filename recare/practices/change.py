@@ -40,6 +40,21 @@ def update(practice: Practice, fields: Mapping[str, str], actor: str, now: datet
     return changed
 
 
+def limit_online(practice: Practice, a_day: int | None, a_chair: int | None, actor: str, now: datetime) -> list[str]:
+    """Say how many visits patients may book online on one day, and in one hygiene chair (None: no limit); return what changed."""
+    before = practice.policy.get("booking", {})
+    after = {"online_per_day": a_day, "online_per_hygiene_chair": a_chair}
+    detail = {name: [before.get(name), value] for name, value in after.items() if before.get(name) != value}
+    if detail:
+        booking = {name: value for name, value in (before | after).items() if value is not None}
+        db.run(
+            "UPDATE practice SET policy = jsonb_set(policy, '{booking}', %(booking)s) WHERE id = %(id)s",
+            booking=db.json(booking), id=practice.id,
+        )  # fmt: skip
+        audit.record(practice.id, actor, "changed online booking", f"practice:{practice.id}", now, detail)
+    return list(detail)
+
+
 def secure(practice: Practice, export_limit: int, factor_roles: Sequence[str], actor: str, now: datetime) -> list[str]:
     """Say how many people somebody may export alone in a day, and which roles need a second factor; return what changed.
 

@@ -59,6 +59,19 @@ class SecurityForm(forms.Form):
     )  # fmt: skip
 
 
+class OutreachForm(forms.Form):
+    """How much of a day patients may fill by themselves. Empty: no limit."""
+
+    online_per_day = forms.IntegerField(
+        label="Visits booked online on one day", required=False, min_value=1, max_value=500,
+        help_text="Of the whole practice. Patients only see fewer times; the front desk may always book more.",
+    )  # fmt: skip
+    online_per_hygiene_chair = forms.IntegerField(
+        label="Of these in one hygiene chair", required=False, min_value=1, max_value=100,
+        help_text="Keeps room in each hygiene column for the telephone.",
+    )  # fmt: skip
+
+
 class PersonForm(forms.Form):
     """A sign-in for a colleague."""
 

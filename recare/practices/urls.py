@@ -9,5 +9,6 @@ urlpatterns = [
     path("settings/people/<int:membership_id>/remove/", views.remove_person, name="remove-person"),
     path("settings/people/<int:membership_id>/second-factor/", views.reset_factor, name="reset-factor"),
     path("settings/security/", views.security, name="security"),
+    path("settings/outreach/", views.outreach, name="outreach"),
     path("settings/stop/", views.stop_switch, name="stop-switch"),
 ]

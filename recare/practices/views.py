@@ -13,7 +13,7 @@ from recare.base import db
 from recare.practices import change
 from recare.practices import staff as people
 from recare.practices.access import StaffRequest, staff
-from recare.practices.forms import PersonForm, PracticeForm, SecurityForm
+from recare.practices.forms import OutreachForm, PersonForm, PracticeForm, SecurityForm
 
 PERSON_IDS = "person_%s"  # two forms on one page: each e-mail field keeps its own label
 
@@ -44,15 +44,17 @@ def _page(
     practice: PracticeForm | None = None,
     person: PersonForm | None = None,
     security: SecurityForm | None = None,
+    outreach: OutreachForm | None = None,
 ) -> HttpResponse:
     """Show the page; with a form that was filled in wrongly, as an error."""
     here = request.practice
     roles = change.factor_roles_of(here)
-    status = 422 if practice or person or security else 200
+    status = 422 if practice or person or security or outreach else 200
     context = {
         "form": practice or PracticeForm(initial=asdict(here)),
         "person": person or PersonForm(auto_id=PERSON_IDS),
         "security": security or SecurityForm(initial={"export_limit": here.export_limit, "factor_roles": roles}),
+        "outreach": outreach or OutreachForm(initial=here.policy.get("booking", {})),
         "unsecured": [role.replace("_", " ") for role in people.ROLES if role not in roles],
         "people": change.people(request.practice.id),
         "chairs": _chairs(request.practice.id),
@@ -70,6 +72,21 @@ def settings(request: StaffRequest) -> HttpResponse:
         return _page(request, practice=form)
     changed = change.update(request.practice, form.cleaned_data, request.staff, request.now)
     toasts.success(request, f"Saved: {', '.join(changed).replace('_', ' ')}." if changed else "Nothing was different.")
+    return redirect("practices:settings")
+
+
+@require_POST
+@staff("owner", "manager")
+def outreach(request: StaffRequest) -> HttpResponse:
+    """Save how much of a day patients may fill online."""
+    form = OutreachForm(request.POST)
+    if not form.is_valid():
+        return _page(request, outreach=form)
+    said = form.cleaned_data
+    changed = change.limit_online(
+        request.practice, said["online_per_day"], said["online_per_hygiene_chair"], request.staff, request.now
+    )
+    toasts.success(request, "Saved." if changed else "Nothing was different.")
     return redirect("practices:settings")
 
 
