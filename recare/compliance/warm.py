@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 
 from recare.compliance.context import Content, Context, Patient, Point, PracticeFacts
@@ -17,8 +18,14 @@ def warm(now: datetime) -> None:
     decide(Context(PracticeFacts(id=0), patient, point, Content(channel="sms", message_class="R")), load_packs(), now)
 
 
-def warm_beside(now: datetime) -> threading.Thread:
-    """Do so beside whatever the process is asked meanwhile."""
-    thread = threading.Thread(target=warm, args=(now,), name="warm", daemon=True)
+def warm_beside(now: datetime, *more: Callable[[], object]) -> threading.Thread:
+    """Do so, and ``more``, beside whatever the process is asked meanwhile."""
+
+    def work() -> None:
+        warm(now)
+        for each in more:
+            each()
+
+    thread = threading.Thread(target=work, name="warm", daemon=True)
     thread.start()
     return thread

@@ -32,6 +32,11 @@ def _drawn(spec: dict[str, Any]) -> str:
     return _svg(json.dumps(spec | whole, sort_keys=True))
 
 
+def warm() -> str:
+    """Draw a chart of nothing: the first one in a process takes most of a second."""
+    return _drawn({"data": {"values": []}, "mark": "bar"})
+
+
 def funnel(report: Report) -> str:
     """Return bars from assigned to kept, with the count on each."""
     stages = report.funnel

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime
+
+from recare.compliance.warm import warm_beside
+from recare.reports import charts
 
 # In a process of its own: this one has answered a thousand questions.
 ASKED = """
@@ -21,6 +25,13 @@ begin = time.process_time()
 decide(asked, load_packs(), now)
 print(time.process_time() - begin)
 """
+
+
+def test_what_else_a_process_needs_is_read_beside_its_work_too(now: datetime) -> None:
+    read: list[str] = []
+    warm_beside(now, lambda: read.append("charts")).join()
+    assert read == ["charts"]
+    assert charts.warm().startswith("<svg")
 
 
 def test_after_warming_up_the_first_question_takes_milliseconds() -> None:
