@@ -52,9 +52,9 @@ def counted(practice_id: int) -> list[int]:
     ("words", "sentence"),
     [
         (("import", "{d}/nowhere", "--practice", "{p}"), "does not exist"),
-        (("import", "{d}/folder", "--practice", "{p}"), "no file could be read"),
+        (("import", "{d}/folder", "--practice", "{p}"), "Nothing was imported: there was no file that could be."),
         (("import", "{d}/empty.csv", "--practice", "{p}"), "empty.csv is empty"),
-        (("import", "{d}/noise.csv", "--practice", "{p}"), "names columns that Recare knows"),
+        (("import", "{d}/noise.csv", "--practice", "{p}"), "is no text file"),
         (("import", "{d}/open.csv", "--practice", "{p}"), "a quotation mark is opened and never closed"),
         (("import", "{d}/book.xlsx", "--practice", "{p}"), "save the sheet as CSV"),
         (("import", "{d}/practice.yaml", "--practice", "{p}"), "there is no time zone 'Mars/Olympus'"),
