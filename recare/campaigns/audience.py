@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from recare.base import db
+from recare.campaigns import standing
 from recare.practices import practice as practices
 from recare.segments import bands, predicate
 
@@ -23,12 +24,13 @@ LEFT_OUT: Final = {
     "ACTIVE_ELSEWHERE": "is in another campaign",
     "RESTING": "rests after an earlier campaign",
     "NO_CONSENT": "has agreed to none of the channels of this campaign",
+    "STANDING_HOLD_OUT": "is left alone by all campaigns this year, by chance, so that the year can be compared",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A statement that selects (patient_id, household_id, unit, left_out) of a segment; ``params`` are bound by name."""
+    """A statement that selects (patient_id, household_id, unit, left_out, home) of a segment; ``params`` are bound by name."""
 
     sql: str
     params: dict[str, Any]
@@ -73,8 +75,12 @@ def select(
     params = {f"by_{channel}": used for channel, used in channels.items()} | {
         "practice": practice_id, "campaign": campaign_id, "round": plan.round, "now": now, "today": today,
         "rested": now - timedelta(days=plan.rest_days), "by_household": plan.unit == "household",
+        **standing.params(here, plan, today),
     }  # fmt: skip
-    return Audience(_SELECT.format(where=compiled.where), {**compiled.params, **params})
+    return Audience(
+        _SELECT.format(where=compiled.where, home=standing.HOME, draw=standing.DRAW.format(unit=standing.HOME)),
+        {**compiled.params, **params},
+    )
 
 
 _SELECT: Final = """
@@ -87,7 +93,9 @@ SELECT p.id AS patient_id, p.household_id,
             WHEN other.active THEN 'ACTIVE_ELSEWHERE'
             WHEN other.resting THEN 'RESTING'
             WHEN NOT ((%(by_sms)s AND f.sms_ok) OR (%(by_email)s AND f.email_ok) OR (%(by_call)s AND f.call_ok)
-                      OR (%(by_letter)s AND f.letter_ok) OR %(by_portal)s) THEN 'NO_CONSENT' END AS left_out
+                      OR (%(by_letter)s AND f.letter_ok) OR %(by_portal)s) THEN 'NO_CONSENT'
+            WHEN %(standing)s AND coalesce(drawn.held_out, {draw} < %(standing_share)s) THEN 'STANDING_HOLD_OUT' END AS left_out,
+       {home} AS home
 FROM facts_on(%(today)s) f
 JOIN patient p ON p.practice_id = %(practice)s AND p.id = f.patient_id
 LEFT JOIN household h ON h.practice_id = %(practice)s AND h.id = p.household_id
@@ -99,5 +107,7 @@ LEFT JOIN (SELECT patient_id, bool_or(state IN ('waiting', 'held_out')) AS activ
                   bool_or(arm = 'treated' AND ended_at > %(rested)s) AS resting
            FROM enrolment WHERE practice_id = %(practice)s
              AND (campaign_id IS DISTINCT FROM %(campaign)s OR round <> %(round)s) GROUP BY patient_id) other ON other.patient_id = p.id
+LEFT JOIN (SELECT DISTINCT unit, held_out FROM standing_draw
+           WHERE practice_id = %(practice)s AND year = %(standing_year)s AND %(standing)s) drawn ON drawn.unit = {home}
 WHERE f.practice_id = %(practice)s AND ({where})
 """

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
-from recare.campaigns import audience, versions
+from recare.campaigns import audience, standing, versions
 
 if TYPE_CHECKING:
     from recare.campaigns.audience import Audience
@@ -80,7 +80,7 @@ def _insert(chosen: Audience, plan: Playbook, more: dict[str, Any]) -> tuple[int
         "share": plan.hold_out, "waves": plan.waves.count, "between": timedelta(days=plan.waves.days_between),
         "first": timedelta(days=plan.steps[0].wait_days), "measured": now + timedelta(days=(plan.waves.count - 1) * plan.waves.days_between + plan.measure_days),
     }  # fmt: skip
-    row = db.tuples(_INSERT.format(audience=chosen.sql), **chosen.params, **params)[0]
+    row = db.tuples(_INSERT.format(audience=chosen.sql, standing=standing.KEEP), **chosen.params, **params)[0]
     return int(row[0]), int(row[1]), dict(row[2] or {})
 
 
@@ -105,6 +105,7 @@ assigned AS (
            k.wave_at
     FROM drawn d LEFT JOIN kin k ON k.unit = d.unit
 ),
+kept AS ({standing}),
 taken AS (
     INSERT INTO enrolment (practice_id, campaign_id, version_id, round, patient_id, household_id, unit, arm, wave, wave_at, probability,
                            salt, draw, snapshot, assigned_at, state, due_at)

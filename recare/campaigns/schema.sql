@@ -213,3 +213,22 @@ CREATE TABLE closing_letter (
 CREATE INDEX closing_letter_patient ON closing_letter (practice_id, patient_id);
 SELECT guard_by_practice('closing_letter');
 SELECT guard_append_only('closing_letter');
+
+-- The practice's standing hold-out: households that every campaign leaves alone for one calendar year. Each patient who could be invited is
+-- written down once a year, in either arm, on the day a campaign would first have taken them; never drawn again (science 4.2).
+CREATE TABLE standing_draw (
+    practice_id bigint NOT NULL REFERENCES practice (id),
+    year smallint NOT NULL,
+    patient_id bigint NOT NULL,
+    unit text NOT NULL,                    -- the household that was drawn
+    held_out boolean NOT NULL,
+    share double precision NOT NULL CHECK (share > 0 AND share <= 0.1),
+    draw double precision NOT NULL,
+    salt text NOT NULL,
+    drawn_at timestamptz NOT NULL,
+    PRIMARY KEY (practice_id, year, patient_id),
+    FOREIGN KEY (practice_id, patient_id) REFERENCES patient (practice_id, id)
+);
+CREATE INDEX standing_draw_unit ON standing_draw (practice_id, year, unit);
+SELECT guard_by_practice('standing_draw');
+SELECT guard_append_only('standing_draw');

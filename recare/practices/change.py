@@ -55,6 +55,25 @@ def limit_online(practice: Practice, a_day: int | None, a_chair: int | None, act
     return list(detail)
 
 
+def leave_alone(practice: Practice, percent: int, actor: str, now: datetime) -> bool:
+    """Set the share of households that all campaigns leave alone (0 to 10 percent); return whether it differs. Who is drawn stays drawn.
+
+    Raises ValueError outside these.
+    """
+    if not 0 <= percent <= 10:
+        raise ValueError("Between 0 and 10 percent.")
+    before = round(100 * float(practice.policy.get("standing_hold_out", 0)))
+    if percent == before:
+        return False
+    db.run(
+        "UPDATE practice SET policy = jsonb_set(policy, '{standing_hold_out}', %(share)s) WHERE id = %(id)s",
+        share=db.json(percent / 100), id=practice.id,
+    )  # fmt: skip
+    detail = {"percent": [before, percent]}
+    audit.record(practice.id, actor, "changed the standing hold-out", f"practice:{practice.id}", now, detail)
+    return True
+
+
 def secure(practice: Practice, export_limit: int, factor_roles: Sequence[str], actor: str, now: datetime) -> list[str]:
     """Say how many people somebody may export alone in a day, and which roles need a second factor; return what changed.
 

@@ -60,7 +60,7 @@ class SecurityForm(forms.Form):
 
 
 class OutreachForm(forms.Form):
-    """How much of a day patients may fill by themselves. Empty: no limit."""
+    """How much of a day patients may fill by themselves (empty: no limit), and how many households no campaign contacts."""
 
     online_per_day = forms.IntegerField(
         label="Visits booked online on one day", required=False, min_value=1, max_value=500,
@@ -69,6 +69,10 @@ class OutreachForm(forms.Form):
     online_per_hygiene_chair = forms.IntegerField(
         label="Of these in one hygiene chair", required=False, min_value=1, max_value=100,
         help_text="Keeps room in each hygiene column for the telephone.",
+    )  # fmt: skip
+    standing_percent = forms.IntegerField(
+        label="Households left alone by all campaigns this year, in percent", required=False, min_value=0, max_value=10,
+        help_text="Drawn by chance, once a year, so that Results can say what all campaigns together changed. 0: none. Treatment to be finished is never held back.",
     )  # fmt: skip
 
 

@@ -54,7 +54,11 @@ def _page(
         "form": practice or PracticeForm(initial=asdict(here)),
         "person": person or PersonForm(auto_id=PERSON_IDS),
         "security": security or SecurityForm(initial={"export_limit": here.export_limit, "factor_roles": roles}),
-        "outreach": outreach or OutreachForm(initial=here.policy.get("booking", {})),
+        "outreach": outreach
+        or OutreachForm(
+            initial=here.policy.get("booking", {})
+            | {"standing_percent": round(100 * here.policy.get("standing_hold_out", 0))}
+        ),
         "unsecured": [role.replace("_", " ") for role in people.ROLES if role not in roles],
         "people": change.people(request.practice.id),
         "chairs": _chairs(request.practice.id),
@@ -78,7 +82,7 @@ def settings(request: StaffRequest) -> HttpResponse:
 @require_POST
 @staff("owner", "manager")
 def outreach(request: StaffRequest) -> HttpResponse:
-    """Save how much of a day patients may fill online."""
+    """Save how much of a day patients may fill online, and how many households no campaign contacts."""
     form = OutreachForm(request.POST)
     if not form.is_valid():
         return _page(request, outreach=form)
@@ -86,7 +90,8 @@ def outreach(request: StaffRequest) -> HttpResponse:
     changed = change.limit_online(
         request.practice, said["online_per_day"], said["online_per_hygiene_chair"], request.staff, request.now
     )
-    toasts.success(request, "Saved." if changed else "Nothing was different.")
+    held = change.leave_alone(request.practice, said["standing_percent"] or 0, request.staff, request.now)
+    toasts.success(request, "Saved." if changed or held else "Nothing was different.")
     return redirect("practices:settings")
 
 

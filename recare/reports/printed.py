@@ -12,6 +12,7 @@ from typing import Any
 from recare.base import db
 from recare.base.spreadsheet import harmless
 from recare.practices.practice import named
+from recare.reports import standing
 from recare.reports.report import Report, build, points
 
 
@@ -27,7 +28,11 @@ def printed(practice: str, kind: str, now: datetime | None) -> str:
 
 def as_json(report: Report) -> str:
     """Return the whole report as JSON; no patient is in it."""
-    said = {"finding": report.finding, "compared": report.waves.in_words if report.waves else ""}
+    said = {
+        "finding": report.finding,
+        "compared": report.waves.in_words if report.waves else "",
+        "years": [year.finding for year in report.years],
+    }
     return json.dumps(asdict(report) | said, default=str, indent=2)
 
 
@@ -58,6 +63,7 @@ def lines(report: Report) -> list[tuple[str, Any]]:
         ("cost per additional kept visit, lowest, dollars", _dollars(report.cost_incremental.low)),
         ("cost per additional kept visit, highest, dollars", _dollars(report.cost_incremental.high, "no upper limit")),
         *_waves(report),
+        *((f"standing hold-out, {standing.DEFINITION}", year.finding) for year in report.years),
         *(
             (f"{line.channel}: sent, answered, opted out", f"{line.sent}, {line.answered.count}, {line.opted_out}")
             for line in report.responses

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from recare.base import db
 from recare.practices.practice import Practice
-from recare.reports import intervals, rows, waves
+from recare.reports import intervals, rows, standing, waves
 from recare.reports.intervals import Cost, Difference, Rate
 
 DEFINITION: Final = "kept visit within 90 days of assignment, intention to treat, v1"
@@ -118,6 +118,7 @@ class Report:
     cost_naive_cents: float | None
     cost_incremental: Cost
     waves: Waves | None = None
+    years: tuple[standing.Year, ...] = ()
 
     @property
     def finding(self) -> str:
@@ -154,6 +155,7 @@ def build(practice: Practice, campaign_id: int | None, now: datetime) -> Report:
         responses=responses, templates=_templates(sends), cost_cents=cost,
         cost_naive_cents=compared / treated.kept.count if treated.kept.count else None,
         cost_incremental=intervals.incremental_cost(compared, treated.patients, lift), waves=found.waves,
+        years=standing.years(practice.id, now) if campaign_id is None else (),
     )  # fmt: skip
 
 

@@ -198,6 +198,12 @@ def _rest(practice: Practice, patients: list[int], mark: str) -> None:
         approved_at=NOW,
         **here,
     )
+    drawn = {"year": 2027, "held_out": True, "share": 0.1, "draw": 0.01, "salt": mark, "drawn_at": NOW}
+    db.run(
+        "INSERT INTO standing_draw (practice_id, patient_id, unit, year, held_out, share, draw, salt, drawn_at) VALUES (%(p)s, %(patient)s, "
+        "%(salt)s, %(year)s, %(held_out)s, %(share)s, %(draw)s, %(salt)s, %(drawn_at)s)",
+        p=practice.id, patient=patients[0], **drawn,
+    )  # fmt: skip
     run = db.value("SELECT min(id) FROM sync_run WHERE practice_id = %(p)s", p=practice.id)
     broken = {
         "file": f"{mark}.csv",
