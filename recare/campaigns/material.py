@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from recare.campaigns.offers import Offer
 
+_FEW: Final = 20
+"""For so many the plan takes longer than the answer and is kept. A kept plan loops where thousands of patients should be hashed."""
 HISTORY_DAYS: Final = 400  # longest span any gate looks back: 90 days of touches, then 6 months of rest
 
 
@@ -178,11 +180,9 @@ def gather(practice_id: int, patient_ids: Collection[int], now: datetime, point_
     from recare.campaigns import offers
 
     ids, here = list(dict.fromkeys(patient_ids)), practice(practice_id, now)
+    read = db.rows_prepared if len(ids) + len(point_ids) <= _FEW else db.rows
     today = now.astimezone(ZoneInfo(here.tz)).date()
-    patients = {
-        row.id: row
-        for row in db.rows_prepared(PatientRow, _PATIENTS, practice=practice_id, ids=ids, now=now, today=today)
-    }
+    patients = {row.id: row for row in read(PatientRow, _PATIENTS, practice=practice_id, ids=ids, now=now, today=today)}
     wanted = {
         point
         for row in patients.values()
@@ -190,8 +190,8 @@ def gather(practice_id: int, patient_ids: Collection[int], now: datetime, point_
         if point is not None
     } | set(point_ids)
     known = {"practice": practice_id, "points": list(wanted), "now": now, "since": now - timedelta(days=HISTORY_DAYS)}
-    points = {row.id: row for row in db.rows_prepared(PointRow, _POINTS, **known)}
-    grants = _grants(db.rows_prepared(GrantRow, _EVENTS, **known))
+    points = {row.id: row for row in read(PointRow, _POINTS, **known)}
+    grants = _grants(read(GrantRow, _EVENTS, **known))
     material = Material(here, now, senders(practice_id), patients, points, grants, offers.by_slug(practice_id))
     material.authorizations = dict(db.tuples(_AUTHORIZATIONS, practice=practice_id, ids=ids))
     material.offer_members = {
