@@ -123,9 +123,7 @@ def test_another_number_than_was_shown_asks_again(practice: Practice, as_role: S
     assert enrolled(practice) == (10, 0)
 
 
-def test_a_rehearsal_is_made_by_a_worker_while_the_page_says_how_far_it_is(
-    practice: Practice, as_role: SignIn
-) -> None:
+def test_a_rehearsal_is_made_by_a_worker_while_the_page_says_how_far_it_is(practice: Practice, as_role: SignIn) -> None:
     owner, campaign_id = as_role("owner"), draft(practice)
     address = f"/campaigns/{campaign_id}/preview/"
     assert "Waiting for the worker" in owner.get(address).content.decode()
