@@ -13,7 +13,7 @@ from recare.reports.report import Report
 _THEME: Final = {
     "background": None,
     "font": "system-ui, sans-serif",
-    "axis": {"labelColor": "#7d878b", "titleColor": "#7d878b", "gridColor": "#8a92962e", "domainColor": "#8a9296", "tickColor": "#8a9296", "labelFontSize": 12, "titleFontWeight": "normal"},
+    "axis": {"labelColor": "#7d878b", "titleColor": "#7d878b", "gridColor": "#8a92962e", "domainColor": "#8a9296", "tickColor": "#8a9296", "labelFontSize": 12, "labelSeparation": 6, "titleFontWeight": "normal"},
     "view": {"stroke": None},
     "legend": {"labelColor": "#7d878b", "titleColor": "#7d878b"},
     "text": {"color": "#7d878b"},
