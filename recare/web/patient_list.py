@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recare.web.patient_search import Found
 
 PAGE: Final = 50
-WALKED: Final = 2000
+WALKED: Final = 10_000
 """Of a kept copy, so many rows are read in order first; when they hold a page, the rest need not be looked at."""
 
 
