@@ -33,8 +33,11 @@ def scope(practices: int | Iterable[int]) -> Iterator[None]:
     """
     wanted = [practices] if isinstance(practices, int) else list(practices)
     with transaction.atomic():
-        before = value(f"SELECT current_setting('{_SETTING}', true)")
-        value(f"SELECT set_config('{_SETTING}', %(wanted)s, true)", wanted="{" + ",".join(map(str, wanted)) + "}")
+        # one round trip for both, since every piece of work begins with it; columns are computed from left to right
+        before = value(
+            f"SELECT current_setting('{_SETTING}', true), set_config('{_SETTING}', %(wanted)s, true)",
+            wanted="{" + ",".join(map(str, wanted)) + "}",
+        )
         yield
         if before:  # SET LOCAL outlives a savepoint, so the outer scope gets its own practices back
             value(f"SELECT set_config('{_SETTING}', %(before)s, true)", before=before)
@@ -74,6 +77,12 @@ def tuples(sql: str, **params: Any) -> list[tuple[Any, ...]]:
     """Run a query and return its rows as tuples."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)
+        return _fetched(cursor)
+
+
+def tuples_prepared(sql: str, **params: Any) -> list[tuple[Any, ...]]:
+    """Do ``tuples`` as ``rows_prepared`` does ``rows``."""
+    with _prepared(sql, params) as cursor:
         return _fetched(cursor)
 
 

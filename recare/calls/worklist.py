@@ -266,15 +266,12 @@ def _locked(practice_id: int, call_id: int) -> Item:
     )  # fmt: skip
     if point is not None:
         lock_points(practice_id, [point])
-    found = db.one(
-        Item,
-        _ITEMS.format(calls="call") + "AND c.id = %(call)s AND c.state = 'open' FOR UPDATE OF c",
-        practice=practice_id,
-        call=call_id,
-    )
-    if found is None:
+    found = db.rows_prepared(
+        Item, _ITEMS.format(calls="call") + "AND c.id = %(call)s AND c.state = 'open' FOR UPDATE OF c", practice=practice_id, call=call_id
+    )  # fmt: skip
+    if not found:
         raise LookupError("This call is no longer open.")
-    return found
+    return found[0]
 
 
 def _alone(practice_id: int, item: Item, staff: str, now: datetime) -> None:

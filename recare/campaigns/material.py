@@ -180,7 +180,8 @@ def gather(practice_id: int, patient_ids: Collection[int], now: datetime, point_
     from recare.campaigns import offers
 
     ids, here = list(dict.fromkeys(patient_ids)), practice(practice_id, now)
-    read = db.rows_prepared if len(ids) + len(point_ids) <= _FEW else db.rows
+    few = len(ids) + len(point_ids) <= _FEW
+    read, look_up = (db.rows_prepared, db.tuples_prepared) if few else (db.rows, db.tuples)
     today = now.astimezone(ZoneInfo(here.tz)).date()
     patients = {row.id: row for row in read(PatientRow, _PATIENTS, practice=practice_id, ids=ids, now=now, today=today)}
     wanted = {
@@ -193,15 +194,15 @@ def gather(practice_id: int, patient_ids: Collection[int], now: datetime, point_
     points = {row.id: row for row in read(PointRow, _POINTS, **known)}
     grants = _grants(read(GrantRow, _EVENTS, **known))
     material = Material(here, now, senders(practice_id), patients, points, grants, offers.by_slug(practice_id))
-    material.authorizations = dict(db.tuples(_AUTHORIZATIONS, practice=practice_id, ids=ids))
+    material.authorizations = dict(look_up(_AUTHORIZATIONS, practice=practice_id, ids=ids))
     material.offer_members = {
         slug: offers.members(practice_id, offer, ids, today)
         for slug, offer in material.offers.items()
         if offer.predicate is not None
     }
-    for point_id, *contact in db.tuples(_POINT_CONTACTS, **known):
+    for point_id, *contact in look_up(_POINT_CONTACTS, **known):
         material.by_point[point_id].append(Contact(*contact))
-    for patient_id, at, touch_id in db.tuples(_PATIENT_CONTACTS, ids=ids, **known):
+    for patient_id, at, touch_id in look_up(_PATIENT_CONTACTS, ids=ids, **known):
         material.by_patient[patient_id].append(Contact(at, touch_id))
     return material
 

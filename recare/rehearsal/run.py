@@ -20,7 +20,7 @@ log = structlog.get_logger()
 Watch = Callable[[progress.Run], None]
 
 # Local times at which the world and the engine take turns. Between them patients act at their own times; nothing is sent at night.
-_WORKDAY: Final = (time(10, 5), time(13, 5), time(16, 5), time(20, 5))
+_WORKDAY: Final = (time(10, 5), time(16, 5), time(20, 5))
 _WEEKEND: Final = (time(12, 5),)
 # The server renews its statistics by the minute, which is months here: plans made for empty tables would be kept for all of them.
 _NEW_STATISTICS: Final = {0, 1, 3, 7}
@@ -35,7 +35,7 @@ _GROWING: Final = (
     "consent_event",
     "link",
 )
-_CALLING: Final = {time(13, 5), time(16, 5)}
+_CALLING: Final = {time(10, 5), time(16, 5)}
 
 
 def play(practice_id: int, watch: Watch | None = None) -> None:
