@@ -99,7 +99,8 @@ def decide(shapes: Mapping[Shape, int], chosen: Order | None = None) -> Decision
     if month:
         return Decision(Order.MDY, f"{month:,} cell{'s' if month > 1 else ''} can only be {Order.MDY}")
     if counts[Shape.EITHER] or day:
-        return Decision(Order.MDY, "no cell decides; the order usual in the United States", proven=False)
+        why = "a single cell has the day first, which may be a slip" if day else "no cell decides"
+        return Decision(Order.MDY, f"{why}; the order usual in the United States", proven=False)
     return Decision(Order.MDY, "its dates can be read in one way only", matters=False)
 
 
