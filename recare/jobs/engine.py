@@ -6,7 +6,7 @@ this list may be walked by any number of workers, by a rehearsal with a virtual 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -66,10 +66,12 @@ STAGES: Final = (
 def step(practice_id: int, now: datetime) -> dict[str, int]:
     """Run every stage that is due until it finds nothing to do; return how much each did. Opens its own transactions."""
     last, done = _last_runs(practice_id), {}
-    for stage in STAGES:
-        if stage.every is not None and stage.name in last and now - last[stage.name] < stage.every:
-            continue
-        done[stage.name] = _run(stage, practice_id, now)
+    try:
+        for stage in STAGES:
+            if stage.every is None or stage.name not in last or now - last[stage.name] >= stage.every:
+                done[stage.name] = _run(stage, practice_id, now)
+    finally:
+        _remember(practice_id, [stage.name for stage in STAGES if stage.every is not None and stage.name in done], now)
     return done
 
 
@@ -80,8 +82,6 @@ def _run(stage: Stage, practice_id: int, now: datetime) -> int:
         total += count
         if not count:
             break
-    if stage.every is not None:
-        _remember(practice_id, stage.name, now)
     return total
 
 
@@ -92,10 +92,11 @@ def _last_runs(practice_id: int) -> dict[str, datetime]:
         )
 
 
-def _remember(practice_id: int, stage: str, now: datetime) -> None:
-    with db.scope(practice_id):
-        db.run(
-            "INSERT INTO stage_run (practice_id, stage, ran_at) VALUES (%(practice)s, %(stage)s, %(now)s) "
-            "ON CONFLICT (practice_id, stage) DO UPDATE SET ran_at = EXCLUDED.ran_at",
-            practice=practice_id, stage=stage, now=now,
-        )  # fmt: skip
+def _remember(practice_id: int, stages: Sequence[str], now: datetime) -> None:
+    if stages:
+        with db.scope(practice_id):
+            db.run(
+                "INSERT INTO stage_run (practice_id, stage, ran_at) SELECT %(practice)s, unnest(%(stages)s::text[]), %(now)s "
+                "ON CONFLICT (practice_id, stage) DO UPDATE SET ran_at = EXCLUDED.ran_at",
+                practice=practice_id, stages=list(stages), now=now,
+            )  # fmt: skip
