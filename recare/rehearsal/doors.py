@@ -82,8 +82,10 @@ def book_by_link(world: World, patient_id: int, heard: Heard | None, now: dateti
 
 def _book(world: World, patient_id: int, via: Via, touch_id: int | None, now: datetime) -> bool:
     practice_id = world.practice.id
+    if office.has_visit(practice_id, patient_id, now):
+        return False
     opening = office.wished_opening(world, patient_id, now)
-    if opening is None or office.has_visit(practice_id, patient_id, now):
+    if opening is None:
         return False
     try:
         held = book.hold(practice_id, patient_id, opening, via, now, touch_id)
@@ -121,7 +123,7 @@ def dial(world: World, now: datetime, limit: int) -> int:
     """Work the call list from the top as a front desk would; return how many calls were made."""
     made = 0
     with db.scope(world.practice.id):
-        waiting = [entry.item for entry in worklist.due(world.practice.id, now, limit, STAFF) if entry.opens_at is None]
+        waiting = [entry.item for entry in worklist.due(world.practice.id, now, limit, STAFF) if not entry.locked]
     for item in waiting:
         if item.patient_id in world.people:
             made += _call(world, item, now)

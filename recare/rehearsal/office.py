@@ -56,8 +56,10 @@ def wished_opening(world: World, patient_id: int, now: datetime) -> Opening | No
 
 def book_by_telephone(world: World, patient_id: int, now: datetime) -> bool:
     """The patient rings and the front desk writes the visit into the office's own system; False when there is no room."""
+    if has_visit(world.practice.id, patient_id, now):
+        return False
     opening = wished_opening(world, patient_id, now)
-    if opening is None or has_visit(world.practice.id, patient_id, now):
+    if opening is None:
         return False
     minutes = int((opening.ends_at - opening.starts_at).total_seconds() // 60)
     db.run(
