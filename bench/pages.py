@@ -45,6 +45,12 @@ NAMES = (
 )
 SPREAD = "abs(hashtext(g::text || '{}'))"
 LOAD = (
+    """INSERT INTO provider (practice_id, id, source, source_key, name, kind)
+    SELECT PRACTICE, g, 'b', g, 'Hygienist ' || g, 'hygienist' FROM generate_series(1, COUNT / 5000) g""",
+    """INSERT INTO operatory (practice_id, id, source, source_key, name, is_hygiene, bookable, provider_id)
+    SELECT PRACTICE, g, 'b', g, 'Hygiene ' || g, true, true, g FROM generate_series(1, COUNT / 5000) g""",
+    """INSERT INTO opening_hours (practice_id, weekday, starts, ends)
+    SELECT PRACTICE, day, time '08:00', time '18:00' FROM generate_series(0, 5) day""",
     "INSERT INTO household (practice_id, id, key) SELECT PRACTICE, g, 'h' || g FROM generate_series(1, COUNT, 3) g",
     f"""{NAMES} INSERT INTO patient (practice_id, id, source, source_key, household_id, guarantor_id, first_name, last_name, birthdate, sex, status,
         standing, standing_set_by, hold, dismissed_on, state, zip, street, language, preferred_channel, paused_until)
@@ -62,9 +68,10 @@ LOAD = (
         timestamptz '2026-12-20 15:00Z' - ({SPREAD.format("a")} % 1100 + k * 190) * interval '1 day' + (r % 8) * interval '1 hour', 60, k % 2 = 0,
         timestamptz '2025-01-01 00:00Z'
     FROM generate_series(1, COUNT) g, generate_series(0, 4) k, LATERAL (SELECT abs(hashtext(g || 'r' || k)) AS r) x""",
-    f"""INSERT INTO appointment (practice_id, source, source_key, patient_id, status, starts_at, minutes, is_hygiene, first_seen_at)
+    f"""INSERT INTO appointment (practice_id, source, source_key, patient_id, status, starts_at, minutes, is_hygiene, operatory_id, provider_id,
+        first_seen_at)
     SELECT PRACTICE, 'b', g || '-n', g, 'scheduled', timestamptz '2027-01-13 15:00Z' + ({SPREAD.format("n")} % 150) * interval '1 day'
-        + ({SPREAD.format("o")} % 9) * interval '1 hour', 60, true, timestamptz '2026-12-01 00:00Z'
+        + ({SPREAD.format("o")} % 9) * interval '1 hour', 60, true, 1 + g % (COUNT / 5000), 1 + g % (COUNT / 5000), timestamptz '2026-12-01 00:00Z'
     FROM generate_series(1, COUNT) g WHERE {SPREAD.format("a")} % 1100 < 250""",
     """INSERT INTO procedure (practice_id, source, source_key, patient_id, code, status, done_on, fee_cents)
     SELECT PRACTICE, 'b', 'v' || a.id, a.patient_id, (ARRAY['D1110','D0120','D2392','D4910','D2740'])[1 + a.id % 5], 'completed',

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from recare.base import db, jobs
 
 FRESH_FOR: Final = timedelta(minutes=15)
 """A look at figures older than this asks for new ones."""
 Figures = dict[str, Any]
+Shape = TypeVar("Shape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,18 @@ def looked_at(practice_id: int, what: str, now: datetime, count: Callable[[], Fi
     if not found.waiting and not timedelta(0) <= now - found.counted_at < FRESH_FOR:
         want(practice_id, what, now)
     return found
+
+
+def shaped(
+    shape: TypeAdapter[Shape], practice_id: int, what: str, now: datetime, count: Callable[[], Figures]
+) -> tuple[Shape, Counted]:
+    """Return figures for a page in their own shape; those that another release kept in another one are counted anew."""
+    found = looked_at(practice_id, what, now, count)
+    try:
+        return shape.validate_python(found.figures), found
+    except ValidationError:
+        found = keep(practice_id, what, count(), now)
+        return shape.validate_python(found.figures), found
 
 
 def want(practice_id: int, what: str, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,7 @@ from recare.compliance.closed_days import closed_days
 if TYPE_CHECKING:
     from recare.practices.practice import Practice
 
-__all__ = ["Opening", "find", "load", "nearest", "rules_of", "same_time"]
+__all__ = ["Opening", "find", "free_visits", "load", "nearest", "rules_of", "same_time"]
 
 _USUAL_MINUTES: Final = 60  # of a visit whose length the chart does not say
 
@@ -81,6 +82,23 @@ def same_time(
     """Return every chair in which a visit can start at this very time, the preferred one first."""
     day = starts_at.astimezone(practice.zone).date()
     return [opening for opening in find(practice, day, 1, minutes, now, hygiene) if opening.starts_at == starts_at]
+
+
+def free_visits(practice: Practice, first_day: date, days: int, minutes: int, now: datetime) -> list[tuple[date, int]]:
+    """Return (local day, hygiene visits of ``minutes`` that still fit on it), earliest first, days without room left out."""
+    found = _one_after_another(find(practice, first_day, days, minutes, now, hygiene=True))
+    return sorted(Counter(opening.starts_at.astimezone(practice.zone).date() for opening in found).items())
+
+
+def _one_after_another(found: list[Opening]) -> list[Opening]:
+    """Keep openings that can all be taken, earliest first in each chair."""
+    free_from: dict[int, datetime] = {}
+    kept = []
+    for opening in sorted(found, key=lambda one: (one.operatory_id, one.starts_at)):
+        if opening.starts_at >= free_from.get(opening.operatory_id, opening.starts_at):
+            free_from[opening.operatory_id] = opening.ends_at
+            kept.append(opening)
+    return kept
 
 
 def load(practice: Practice, first_day: date, days: int, now: datetime, *, hygiene: bool) -> Schedule:

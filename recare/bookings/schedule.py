@@ -196,8 +196,13 @@ class _Taken:
         start = datetime.combine(day, time(0), schedule.zone).astimezone(UTC)
         end = datetime.combine(day + DAY, time(0), schedule.zone).astimezone(UTC)
         here = [busy for busy in schedule.busy if busy.starts_at < end and busy.ends_at > start]
-        self.chairs = {chair.id: [busy for busy in here if busy.operatory_id == chair.id] for chair in schedule.chairs}
-        self.providers = [busy for busy in here if busy.provider_id is not None]
+        self.chairs: dict[int, list[Busy]] = {chair.id: [] for chair in schedule.chairs}
+        self.providers: dict[int, list[Busy]] = {}
+        for busy in here:
+            if busy.operatory_id in self.chairs:
+                self.chairs[busy.operatory_id].append(busy)
+            if busy.provider_id is not None:
+                self.providers.setdefault(busy.provider_id, []).append(busy)
         self.somewhere = [busy for busy in here if busy.operatory_id is None and busy.provider_id is None]
 
     def free_provider(
@@ -206,8 +211,10 @@ class _Taken:
         """Return who can see a patient in this chair at this time, or None. ``but``: providers who are wanted elsewhere."""
         if _overlap(self.chairs[chair.id], start, end) or not self._room_for_unplaced(start, end):
             return None
-        working = {busy.provider_id for busy in self.providers if busy.starts_at < end and busy.ends_at > start} | but
-        return next((provider for provider in chair.providers if provider not in working), None)
+        free = (
+            one for one in chair.providers if one not in but and not _overlap(self.providers.get(one, ()), start, end)
+        )
+        return next(free, None)
 
     def _room_for_unplaced(self, start: datetime, end: datetime) -> bool:
         unplaced = sum(busy.starts_at < end and busy.ends_at > start for busy in self.somewhere)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from recare.base import counted
 from recare.base.counted import Counted
@@ -22,12 +22,7 @@ def look(practice_id: int, campaign_id: int, enrolled: int, now: datetime) -> tu
     if enrolled <= LIVE_UP_TO:
         return why.for_run(practice_id, campaign_id), None
     what = f"run:{campaign_id}"
-    found = counted.looked_at(practice_id, what, now, lambda: count(practice_id, campaign_id))
-    try:
-        return _SHAPE.validate_python(found.figures), found
-    except ValidationError:  # kept by another release
-        figures = count(practice_id, campaign_id)
-        return _SHAPE.validate_python(figures), counted.keep(practice_id, what, figures, now)
+    return counted.shaped(_SHAPE, practice_id, what, now, lambda: count(practice_id, campaign_id))
 
 
 def count(practice_id: int, campaign_id: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from recare.base import counted, db
 from recare.base.counted import Counted
@@ -25,12 +25,7 @@ def look(practice: Practice, campaign_id: int | None, now: datetime) -> tuple[Re
     if not is_large(practice.id, campaign_id):
         return reports.build(practice, campaign_id, now), None
     what = f"report:{campaign_id or 0}"
-    found = counted.looked_at(practice.id, what, now, lambda: count(practice, campaign_id, now))
-    try:
-        return _SHAPE.validate_python(found.figures), found
-    except ValidationError:  # kept by another release
-        figures = count(practice, campaign_id, now)
-        return _SHAPE.validate_python(figures), counted.keep(practice.id, what, figures, now)
+    return counted.shaped(_SHAPE, practice.id, what, now, lambda: count(practice, campaign_id, now))
 
 
 def count(practice: Practice, campaign_id: int | None, now: datetime) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 from django.contrib import messages as toasts
@@ -13,18 +11,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from recare.base import audit, db
-from recare.bookings import openings
-from recare.bookings.schedule import Opening
 from recare.patients import tasks
 from recare.practices.access import StaffRequest, staff
-from recare.practices.practice import Practice
 from recare.reports import today as figures_today
 from recare.web.task_words import Shown, shown, title
 
-_DAYS: Final = 14
 _SOON: Final = 4
 """Tasks up to this urgency are shown one by one; the others as a count of each kind."""
-_VISIT_MINUTES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +42,6 @@ def today(request: StaffRequest) -> HttpResponse:
         "tasks": [shown(task) for task in tasks.list_open(practice.id, limit=8, most_urgent=_SOON)],
         "later": [(title(kind), kind, count) for kind, count in tasks.counts(practice.id, from_urgency=_SOON + 1)],
         "calls": [entry for entry in worklist.due(practice.id, now, 8, request.staff) if not entry.locked],
-        "chairs": free_visits(practice, request),
         "running": [
             Running(*row, figures.waiting.get(str(row[0]), None if counted else 0)) for row in _running(practice.id)
         ],
@@ -64,26 +56,6 @@ def _running(practice_id: int) -> list[tuple[int, str, str]]:
         "SELECT id, name, state FROM campaign WHERE practice_id = %(practice)s AND state IN ('running', 'paused') ORDER BY id",
         practice=practice_id,
     )
-
-
-def free_visits(practice: Practice, request: StaffRequest) -> list[tuple[date, int]]:
-    """Return (day, hygiene visits that still fit) for the next 14 days, days without room left out."""
-    first = request.now.astimezone(practice.zone).date()
-    found = openings.find(practice, first, _DAYS, _VISIT_MINUTES, request.now, hygiene=True)
-    fits = Counter(opening.starts_at.astimezone(practice.zone).date() for opening in apart(found))
-    return sorted(fits.items())
-
-
-def apart(found: list[Opening]) -> list[Opening]:
-    """Keep openings that can all be taken: one after another in each chair."""
-    free_from: dict[int, Opening] = {}
-    kept = []
-    for opening in sorted(found, key=lambda one: (one.operatory_id, one.starts_at)):
-        before = free_from.get(opening.operatory_id)
-        if before is None or opening.starts_at >= before.ends_at:
-            free_from[opening.operatory_id] = opening
-            kept.append(opening)
-    return kept
 
 
 @staff()

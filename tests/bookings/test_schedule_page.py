@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 
 from recare.base import db
-from recare.bookings import book
+from recare.bookings import book, openings
+from recare.bookings.schedule import DAY
 from recare.practices import practice as practices
 from recare.practices import staff
 from tests.bookings.clinic import NOW, Clinic
@@ -51,6 +52,16 @@ def test_somebody_on_the_phone_is_booked_into_the_right_visit(desk: Client, clin
     assert desk.post(path, {"time": times[0]}).status_code == 302
     assert state(clinic) == ("booked", "")
     assert "has just taken that time" in desk.post(path, {"time": times[0]}).content.decode()
+
+
+def test_today_says_how_many_visits_still_fit_and_a_booking_takes_one(desk: Client, clinic: Clinic) -> None:
+    first_day = NOW.astimezone(clinic.practice.zone).date()
+    before = openings.free_visits(clinic.practice, first_day, 2, 60, NOW)
+    assert before == [(first_day, 4), (first_day + DAY, 8)]  # today after the lunch hour, tomorrow from eight to five
+    book.take(clinic.practice.id, make_patient(clinic.practice.id), clinic.openings()[0], "link", NOW)
+    assert openings.free_visits(clinic.practice, first_day, 2, 60, NOW) == [(first_day, 3), (first_day + DAY, 8)]
+    shown = desk.get("/").content.decode()
+    assert re.search(r"Tue 12 Jan</td>\s*<td[^>]*>3<", shown)
 
 
 def test_a_stranger_to_the_practice_is_not_booked(desk: Client, clinic: Clinic) -> None:

@@ -54,7 +54,7 @@ def test_everything_that_is_asked_for_is_counted(large: Practice) -> None:
     found = {what: counted.latest(large.id, what) for what in ("today", "segments", f"run:{campaign_id}")}
     assert all(one.figures and one.counted_at == NOW and not one.error for one in found.values())
     assert found["today"].figures == {
-        "inactive": 3, "contacted": 0, "booked": 0, "waiting": {str(campaign_id): 3},
+        "inactive": 3, "contacted": 0, "booked": 0, "waiting": {str(campaign_id): 3}, "chairs": [],
     }  # fmt: skip
 
 
@@ -148,6 +148,14 @@ def test_the_hourly_work_counts_ahead_what_nobody_has_looked_at(large: Practice)
     assert not counting.ahead_batch(large.id, OLD), "a look decides when to count again"
     for what in ("today", "segments", "report:0", f"report:{campaign_id}", f"run:{campaign_id}"):
         assert counted.latest(large.id, what).counted_at == NOW
+
+
+def test_chairs_counted_yesterday_do_not_offer_yesterday(large: Practice) -> None:
+    made = figures.count(large, NOW)
+    day = NOW.astimezone(large.zone).date()
+    chairs = [[str(day - timedelta(days=1)), 5], [str(day), 2]]
+    counted.keep(large.id, figures.WHAT, made | {"chairs": chairs}, NOW)
+    assert figures.look(large, NOW)[0].chairs == [(day, 2)]
 
 
 def test_figures_kept_by_another_release_are_counted_anew(large: Practice) -> None:
