@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import chain, db
+from recare.base.chained import Chained
 from recare.consent import fold
 from recare.consent.deadline import legal_deadline
 from recare.consent.event import COLUMNS, GRANTS, STOPS, UNDATED, Event, NewEvent
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 PEWC_INCOMPLETE: Final = "PEWC_INCOMPLETE"
 _FEW: Final = 100  # below it a plain insert is faster than a stream with its temporary table
-_PAGE: Final = 5000
 _GIVEN: Final = tuple(field.name for field in fields(NewEvent))
+_CHAIN: Final = Chained("consent_event", "consent_chain", "consent event {}", Event)
+verify = _CHAIN.verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +50,25 @@ def append(practice_id: int, events: Sequence[NewEvent], now: datetime) -> list[
     """
     if not events:
         return []
-    previous, seq = lock_chain(practice_id)
+    before = lock_chain(practice_id)
     ids = {event.contact_point_id for event in events}
     lock_points(practice_id, ids)
     hashes = _address_hashes(practice_id, ids)
-    made = list(_chained(practices.get(practice_id), events, hashes, (previous, seq), now))
+    made = list(_chained(practices.get(practice_id), events, hashes, before, now))
     _insert(made)
-    last = made[-1]
-    db.run(
-        "UPDATE consent_chain SET seq = %(seq)s, hash = %(hash)s WHERE practice_id = %(practice)s",
-        practice=practice_id, seq=last["seq"], hash=last["hash"],
-    )  # fmt: skip
+    last = chain.End(made[-1]["seq"], made[-1]["hash"])
+    _CHAIN.move_on(practice_id, last)
     fold.refresh(practice_id, ids)
     _confirm(practice_id, events)
     return db.values(
         "SELECT id FROM consent_event WHERE practice_id = %(practice)s AND seq > %(before)s AND seq <= %(last)s ORDER BY seq",
-        practice=practice_id, before=seq, last=last["seq"],
+        practice=practice_id, before=before.seq, last=last.seq,
     )  # fmt: skip
 
 
-def lock_chain(practice_id: int) -> tuple[bytes, int]:
-    """Lock a practice's chain and return its last hash and number. Whoever will lock points and then revoke takes this lock before them."""
-    db.run(
-        "INSERT INTO consent_chain (practice_id, seq, hash) VALUES (%(practice)s, 0, %(genesis)s) ON CONFLICT DO NOTHING",
-        practice=practice_id, genesis=chain.GENESIS,
-    )  # fmt: skip
-    seq, last = db.tuples(
-        "SELECT seq, hash FROM consent_chain WHERE practice_id = %(practice)s FOR UPDATE", practice=practice_id
-    )[0]
-    return bytes(last), int(seq)
+def lock_chain(practice_id: int) -> chain.End:
+    """Lock a practice's chain and return its last link. Whoever will lock points and then revoke takes this lock before them."""
+    return _CHAIN.lock(practice_id)
 
 
 def _address_hashes(practice_id: int, ids: set[int]) -> dict[int, bytes]:
@@ -93,10 +85,10 @@ def _address_hashes(practice_id: int, ids: set[int]) -> dict[int, bytes]:
 
 
 def _chained(
-    practice: Practice, events: Iterable[NewEvent], hashes: dict[int, bytes], start: tuple[bytes, int], now: datetime
+    practice: Practice, events: Iterable[NewEvent], hashes: dict[int, bytes], before: chain.End, now: datetime
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows to insert, linked; plain dicts, because an import makes hundreds of thousands of them."""
-    previous, seq = start
+    previous, seq = before.hash, before.seq
     shared = {"practice_id": practice.id, "recorded_at": now, "practice_legal_name": practice.legal_name}
     for event in map(supported, events):
         seq += 1
@@ -148,56 +140,6 @@ def _confirm(practice_id: int, events: Iterable[NewEvent]) -> None:
             "WHERE p.practice_id = %(practice)s AND p.id = k.id AND (p.last_confirmed_on IS NULL OR p.last_confirmed_on < k.day)",
             practice=practice_id, ids=[point for point, _ in known], days=[day for _, day in known],
         )  # fmt: skip
-
-
-def verify(practice_id: int, noted: Sequence[chain.End] = ()) -> str | None:
-    """Walk the chain of a practice inside the caller's scope; return a sentence about the first broken place, or None (I6).
-
-    ``noted`` are ends that were written down elsewhere (in a backup, in an evidence pack): the chain must still pass through each.
-    """
-    previous, expected = chain.GENESIS, 1
-    wanted = {at.seq: at.hash for at in noted}
-    for event in _walk(practice_id):
-        if event.seq != expected:
-            return f"Practice {practice_id}: consent event {expected} is missing; the next one there is {event.seq}."
-        if bytes(event.prev_hash) != previous:
-            return (
-                f"Practice {practice_id}: consent event {event.seq} is not in its place; it or the one before it was "
-                "reordered, replaced or removed."
-            )
-        if chain.link(previous, event.content()) != bytes(event.hash):
-            return f"Practice {practice_id}: consent event {event.seq} was changed after it was written."
-        previous, expected = bytes(event.hash), expected + 1
-        if wanted.get(event.seq, previous) != previous:
-            return f"Practice {practice_id}: consent event {event.seq} is another one than was noted."
-    if max(wanted, default=0) >= expected:
-        return f"Practice {practice_id}: consent event {expected} is missing; {max(wanted)} were written."
-    return _verify_end(practice_id, previous, expected - 1)
-
-
-def _verify_end(practice_id: int, last: bytes, count: int) -> str | None:
-    """Removing the newest events leaves a chain that is whole in itself; its end is kept apart."""
-    end = db.tuples("SELECT seq, hash FROM consent_chain WHERE practice_id = %(practice)s", practice=practice_id)
-    if not end:
-        return f"Practice {practice_id}: the end of the consent chain is missing." if count else None
-    seq, stored = int(end[0][0]), bytes(end[0][1])
-    if seq > count:
-        return f"Practice {practice_id}: consent event {count + 1} is missing; {seq} were written."
-    if seq < count or stored != last:
-        return f"Practice {practice_id}: the end of the consent chain does not fit its last event, {count}."
-    return None
-
-
-def _walk(practice_id: int) -> Iterator[Event]:
-    """All events in order, in constant memory. Pages go by the row's own order, so that a doubled number is seen too."""
-    last = 0
-    while page := db.rows(
-        Event,
-        f"SELECT {', '.join(COLUMNS)} FROM consent_event WHERE practice_id = %(practice)s AND seq > %(last)s ORDER BY seq LIMIT %(page)s",
-        practice=practice_id, last=last, page=_PAGE,
-    ):  # fmt: skip
-        yield from page
-        last = page[-1].seq
 
 
 def conflicts(practice_id: int, limit: int = 200) -> list[Conflict]:

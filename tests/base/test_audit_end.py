@@ -11,7 +11,7 @@ import pytest
 from django.db import connections, transaction
 from django.db.utils import DatabaseError
 
-from recare.base import audit, chain, db
+from recare.base import audit, chain, chained, db
 from recare.practices.practice import Practice
 
 
@@ -99,7 +99,7 @@ def test_sec_05_the_application_cannot_turn_the_end_of_a_chain_back(
 def test_a_long_trail_is_walked_page_by_page(
     practice: Practice, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "_PAGE", 4)
+    monkeypatch.setattr(chained, "_PAGE", 4)
     entries(practice, now, 10)
     assert audit.verify(practice.id) is None
     assert audit.end(practice.id).seq == 10

@@ -51,5 +51,4 @@ def test_sec_06_verify_names_the_first_entry_that_somebody_with_full_rights_has_
         owner.execute("ALTER TABLE audit_entry ENABLE TRIGGER append_only")
     with db.scope(committed_practice.id):
         problem = audit.verify(committed_practice.id)
-    assert problem is not None
-    assert "entry 3" in problem if "DELETE" in tampering or "seq + 10" in tampering else "entry 2" in problem
+    assert "entry 2 of the audit trail" in str(problem)

@@ -365,7 +365,7 @@ _TAMPERED = {
             "DELETE FROM consent_event WHERE practice_id = {p} AND seq > 2;ALTER TABLE consent_chain DISABLE TRIGGER USER;"
             "UPDATE consent_chain SET seq = 2 WHERE practice_id = {p};ALTER TABLE consent_chain ENABLE TRIGGER USER"
         ),
-        "end of the consent chain",
+        "does not fit consent event 2",
     ),
 }  # fmt: skip
 
