@@ -19,16 +19,12 @@ from recare.compliance.wording import fold, unmask
 Verdict = Literal["stop", "maybe", "none"]
 
 _NOT_WORDS = re.compile(r"[^\w\s]+|_")
-_CLAUSES = re.compile(r"([^.,;!?\n]+)([.,;!?\n]|$)")
+_CLAUSES = re.compile(r"(.+?)([.,:;!?\n]|\b(?:but|pero)\b|$)", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 _LONG_RUN = re.compile(r"([a-z])\1{2,}")
-_NEGATED = re.compile(
-    r"\b(?:do not|dont|dnt|donot|never|not going to|wont|didnt|did not) (?:ever |please |you |u |mean to |want to |need to )*"
-    r"(?:stop|unsub\w*|cancel|remove|delete|opt|quit|end|block)\b|\bno (?:pares?|paren|cancel\w+|dejen? de|me (?:quit|borr|elimin)\w+)\b"
-)
-_QUESTION_OF_OURS = re.compile(
-    r"\b(?:can|could|may|should|shall|do|how do|if) (?:i|we) (?:just )?(?:stop|cancel|quit|remove|end)\b"
-)
+_ECHO = re.compile(r"\b(\w+)(?: \1)+\b")
+_NUMBER_SIGN = re.compile(r"#(?!\w)")
+_SHORTHAND = re.compile(r"<(\w+)>")
 _TYPO_TARGETS = (
     "stop",
     "unsubscribe",
@@ -66,6 +62,7 @@ class _Rules:
     courtesies: re.Pattern[str]
     keywords: dict[str, str]
     clauses: frozenset[str]
+    spared: re.Pattern[str]
     phrases: tuple[tuple[str, re.Pattern[str]], ...]
     anywhere: tuple[tuple[str, str], ...]
     whole: dict[str, str]
@@ -79,15 +76,19 @@ def _rules() -> _Rules:
         (resources.files("recare.compliance") / "words" / "optout.yaml").read_text("utf-8")
     )
     courtesies = "|".join(data["courtesies"])
+
+    def any_of(patterns: list[str]) -> re.Pattern[str]:
+        long = (_SHORTHAND.sub(lambda m: data["shorthand"][m.group(1)], pattern) for pattern in patterns)
+        return re.compile("|".join(rf"\b(?:{pattern})" for pattern in long))
+
     return _Rules(
         stop_emoji=frozenset(data["emoji"]["stop"]),
         doubt_emoji=frozenset(data["emoji"]["doubt"]),
         courtesies=re.compile(rf"^(?:(?:{courtesies}) )+(?=\S)|(?: (?:{courtesies}))+$"),
         clauses=frozenset(data["clauses"]),
         keywords={word: language for language, words in data["keywords"].items() for word in words},
-        phrases=tuple(
-            (language, re.compile("|".join(rf"\b(?:{p})" for p in ps))) for language, ps in data["phrases"].items()
-        ),
+        spared=any_of(data["spared"]),
+        phrases=tuple((language, any_of(patterns)) for language, patterns in data["phrases"].items()),
         anywhere=tuple((language, word.casefold()) for language, words in data["anywhere"].items() for word in words),
         whole={word.casefold(): language for language, words in data["whole"].items() for word in words},
         real_words=frozenset(data["real_words"]),
@@ -107,7 +108,7 @@ def read(text: str) -> OptOut:
     words = _words(text)
     if not words:
         return _emoji_only(text, rules)
-    found = _keyword(words, rules) or _phrase(_mend(words, rules), rules) or _clause(text, rules)
+    found = _keyword(words, rules) or _clause(text, rules) or _phrase(_mend(words, rules), rules)
     if found:
         return found
     doubt = rules.doubt.search(words) or rules.doubt.search(_mend(words, rules))
@@ -132,9 +133,9 @@ def _squeeze(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    """Folded words with single spaces; apostrophes close up (don't, dont), other punctuation parts."""
-    folded = unmask(fold(text)).text.replace("'", "").replace('"', " ")
-    return _LONG_RUN.sub(r"\1", _squeeze(folded))
+    """Folded words with single spaces, none said twice in a row; apostrophes close up (don't, dont), other punctuation parts."""
+    folded = unmask(fold(_NUMBER_SIGN.sub(" number ", text))).text.replace("'", "").replace('"', " ")
+    return _ECHO.sub(r"\1", _LONG_RUN.sub(r"\1", _squeeze(folded)))
 
 
 def _emoji_only(text: str, rules: _Rules) -> OptOut:
@@ -145,9 +146,14 @@ def _emoji_only(text: str, rules: _Rules) -> OptOut:
     return _NONE
 
 
+def _bare(words: str, rules: _Rules) -> str:
+    """The words without the courtesies around them."""
+    return rules.courtesies.sub("", rules.courtesies.sub("", words)).strip()
+
+
 def _keyword(words: str, rules: _Rules) -> OptOut | None:
-    bare = rules.courtesies.sub("", rules.courtesies.sub("", words)).strip()
-    for candidate in (words, bare):
+    bare = _bare(words, rules)
+    for candidate in (words, bare, words.replace(" ", "")):
         language = rules.keywords.get(candidate) or rules.keywords.get(re.sub(r"([a-z])\1", r"\1", candidate))
         if language:
             return OptOut("stop", candidate, language)
@@ -161,22 +167,28 @@ def _keyword(words: str, rules: _Rules) -> OptOut | None:
 
 
 def _clause(text: str, rules: _Rules) -> OptOut | None:
-    """A stop word that stands alone between commas or full stops; a question is none, and neither is a negation before it."""
+    """A request in one part of a longer text ("Don't cancel my visit, but stop texting me"); a stop word alone in a question is none."""
     for part, end in _CLAUSES.findall(text):
-        bare = rules.courtesies.sub("", rules.courtesies.sub("", _words(part))).strip()
+        words = _mend(_words(part), rules)
+        if rules.spared.search(words):
+            continue
+        bare = _bare(words, rules)
         if end != "?" and bare in rules.clauses:
             return OptOut("stop", bare, rules.keywords.get(bare, "en"))
+        found = _phrase(words, rules)
+        if found:
+            return found
     return None
 
 
 def _phrase(words: str, rules: _Rules) -> OptOut | None:
-    unsure = _NEGATED.search(words) or _QUESTION_OF_OURS.search(words)
-    rest = _NEGATED.sub(" ", words) if unsure else words
+    spared = rules.spared.search(words)
+    rest = rules.spared.sub(" ", words) if spared else words
     for language, pattern in rules.phrases:
         match = pattern.search(rest)
         if match:
-            return OptOut("maybe" if unsure else "stop", match.group().strip(), language)
-    return OptOut("maybe", unsure.group(), "") if unsure else None
+            return OptOut("maybe" if spared else "stop", match.group().strip(), language)
+    return OptOut("maybe", spared.group(), "") if spared else None
 
 
 def _mend(words: str, rules: _Rules) -> str:
@@ -190,7 +202,7 @@ def _targets_by_length() -> dict[int, tuple[str, ...]]:
 
 
 def _slip(word: str, rules: _Rules) -> str:
-    if len(word) < 3 or word in rules.real_words or word in rules.keywords:
+    if len(word) < 3 or word in rules.real_words or rules.keywords.get(word) in {"en", "es"}:
         return ""
     return next((t for t in _targets_by_length().get(len(word), ()) if _one_slip(word, t)), "")
 

@@ -78,9 +78,9 @@ def apply_event(practice_id: int, event_id: int, now: datetime) -> Reading | Non
         _stop(practice_id, found, reading, now)
     elif reading.stop == "maybe" and reading.name not in {"wrong_number", "deceased"}:
         task = _maybe(practice_id, found, reading, now)
-    if reading.stop == "none" or reading.name in {"wrong_number", "deceased", "angry"}:
+    if reading.stop == "none" or reading.name in intent.BESIDE_A_STOP:
         task = _ACTIONS[reading.name](practice_id, found, reading, now) or task
-    name = "maybe_optout" if reading.stop == "maybe" and reading.name not in _ACTIONS_GRAVE else reading.name
+    name = "maybe_optout" if reading.stop == "maybe" and reading.name not in intent.GRAVE else reading.name
     _done(practice_id, found, name, task, now)
     return reading
 
@@ -135,7 +135,7 @@ def _stop(practice_id: int, found: Situation, reading: Reading, now: datetime) -
             practice=practice_id, ids=list(found.patients),
         )  # fmt: skip
     stop.stop(practice_id, found.patients, "opted_out", now)
-    if reading.name == "stop":
+    if reading.name not in intent.GRAVE:
         answer.confirm_opt_out(practice_id, found, reading.language, now)
     if "cancel" in reading.why:  # perhaps a visit was meant as well; a machine cancels none
         _task(practice_id, found, "reply", 3, now, why="cancel")
@@ -258,7 +258,6 @@ _ACTIONS: Final[dict[str, Callable[[int, Situation, Reading, datetime], int | No
     "other_dentist": _other_dentist, "moved": _moved, "angry": _angry, "deceased": _deceased, "help": _help, "start": _start,
     "unclear": _unclear,
 }  # fmt: skip
-_ACTIONS_GRAVE: Final = frozenset({"wrong_number", "deceased", "angry"})
 
 
 def expire_reviews_batch(practice_id: int, now: datetime, limit: int = 500) -> int:

@@ -32,7 +32,9 @@ _QUOTED: Final = re.compile(
 _WHO: Final = re.compile(
     r"^(?:sorry |hi |um )?(?:who(?: i)?s (?:this|it|that)|who (?:are you|dis|r u)|quien (?:es|eres|habla)(?: este| esto| usted)?)\W*$"
 )
-_GRAVE: Final = frozenset({"deceased", "wrong_number", "angry"})
+GRAVE: Final = frozenset({"deceased", "wrong_number", "angry"})
+BESIDE_A_STOP: Final = GRAVE | {"moved", "other_dentist"}
+"""What counts as well when the same text asks to stop: "We moved to Denver, please take us off your list"."""
 _EVERYTHING: Final = re.compile(
     r"contact|communicat|reach(?:ing)? out|bother|leave (?:me|us|her|him|them) alone|forget (?:me|us)|all (?:messages|communication|contact)|"
     r"any (?:more )?(?:way|communication)|every (?:list|thing)|everything|all (?:your )?(?:lists|records)|\bmolest|comuni|dej(?:en|a|e)(?:me|nos) en paz"
@@ -67,12 +69,12 @@ def read(text: str, question: str = "") -> Reading:
     out = optout.read(text)
     language = out.language or ("es" if _SPANISH.search(words) else "en")
     name, why = _intent(text, words)
-    if out.verdict == "stop" and name not in _GRAVE:
+    if out.verdict == "stop" and name not in BESIDE_A_STOP:
         name, why = "stop", out.why
     return Reading(
         name,
         out.verdict,
-        out.why if out.verdict != "none" and name not in _GRAVE else why,
+        out.why if out.verdict != "none" and name not in GRAVE else why,
         language,
         everything=out.verdict == "stop" and bool(_EVERYTHING.search(words)),
         exact=out.verdict == "none" and words in _ANSWERS.get(question, frozenset()),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import recare.rehearsal
 from recare.compliance.optout import is_help, is_start, read
 
+VECTORS: dict[str, list[str]] = yaml.safe_load((Path(__file__).parent / "optout_vectors.yaml").read_text("utf-8"))
 REPLIES: dict[str, dict[str, list[str]]] = yaml.safe_load(
     (Path(recare.rehearsal.__path__[0]) / "replies.yaml").read_text("utf-8")
 )
@@ -80,6 +81,11 @@ def test_opt_01_a_stop_word_in_another_use_is_read_by_a_person(text: str) -> Non
 @pytest.mark.parametrize("text", CLEAN)
 def test_a_text_without_any_stop_sign_is_none(text: str) -> None:
     assert read(text).verdict == "none"
+
+
+@pytest.mark.parametrize("verdict", sorted(VECTORS))
+def test_opt_01_fifteen_hundred_replies_are_read_as_they_must_be(verdict: str) -> None:
+    assert [(text, read(text).verdict) for text in VECTORS[verdict] if read(text).verdict != verdict] == []
 
 
 @pytest.mark.parametrize(("language", "text"), [(lang, t) for lang, texts in REPLIES["stop"].items() for t in texts])

@@ -330,6 +330,16 @@ def test_what_a_reply_says_ends_the_campaign_and_reaches_a_person(
     assert people.point(person)["held_at"] is not None
 
 
+def test_PAT_01_who_moves_and_asks_to_stop_has_both_and_one_confirmation(case: outbox.Case, now: datetime) -> None:
+    person = texted(case)
+    writes(person, "We moved to Denver, take us off your list", now)
+    people.read(person, now)
+    standing = db.value("SELECT standing FROM patient WHERE practice_id = %(p)s AND id = %(i)s", p=case.practice_id, i=person.patient)  # fmt: skip
+    assert (standing, people.point(person)["sms_out_at"]) == ("moved", now)
+    assert people.enrolment(person) == ("stopped", "opted_out")
+    assert len(people.answers(case.practice_id)) == 1
+
+
 def test_an_exact_yes_to_our_question_releases_and_reaches_a_person(case: outbox.Case, now: datetime) -> None:
     person, other = texted(case, reply_question="book"), texted(case)
     writes(person, "Yes!", now)

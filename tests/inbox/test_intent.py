@@ -10,6 +10,7 @@ import yaml
 from recare.inbox import intent
 
 _REPLIES = yaml.safe_load((Path(__file__).parents[2] / "recare" / "rehearsal" / "replies.yaml").read_text("utf-8"))
+_HEARD = yaml.safe_load((Path(__file__).parent / "heard.yaml").read_text("utf-8"))
 _ALL = [(text, name) for name, languages in _REPLIES.items() for texts in languages.values() for text in texts]
 _FLOOR = (
     0.95  # of the simulated patients' texts; 58 fresh ones written afterwards came out at 0.79, every miss as "unclear"
@@ -112,3 +113,36 @@ def test_our_own_quoted_footer_unsubscribes_nobody(body: str) -> None:
 
 def test_a_mail_that_is_nothing_but_a_quote_is_read_whole() -> None:
     assert intent.own_words("> please stop") == "> please stop"
+
+
+@pytest.mark.parametrize("name", sorted(set(_HEARD) - {"not_deceased"}))
+def test_PAT_01_OPT_01_many_ways_to_say_one_thing(name: str) -> None:  # noqa: N802
+    assert [(text, intent.read(text).name) for text in _HEARD[name] if intent.read(text).name != name] == []
+
+
+@pytest.mark.parametrize("text", _HEARD["not_deceased"])
+def test_PAT_03_words_of_death_that_tell_of_none(text: str) -> None:  # noqa: N802
+    assert intent.read(text).name != "deceased"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("can I bring my son?", "question"), ("I'm in pain now", "unclear"), ("new dentist hours?", "question"), ("I've never been to your new location", "unclear"),
+        ("no appointment here", "unclear"), ("yes but not interested in whitening", "not_now"), ("widely known", "unclear"), ("they closed the old office", "unclear"),
+    ],
+)  # fmt: skip
+def test_more_lookalikes_are_told_apart(text: str, name: str) -> None:
+    assert intent.read(text).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("We moved to Denver, please take us off your list", "moved"), ("I have a new dentist. Stop texting me", "other_dentist"),
+        ("Tengo otro dentista, no me escriban", "other_dentist"), ("she passed away, remove her number", "deceased"), ("wrong number stop", "wrong_number"),
+    ],
+)  # fmt: skip
+def test_PAT_01_who_leaves_and_asks_to_stop_is_heard_in_both(text: str, name: str) -> None:  # noqa: N802
+    read = intent.read(text)
+    assert (read.name, read.stop) == (name, "stop")
