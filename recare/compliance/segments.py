@@ -32,6 +32,12 @@ PLAIN = {
     "\u0141": "L",
     "\u00ba": "o",
     "\u00aa": "a",
+    "\u0131": "i",
+    "\u0153": "oe",
+    "\u0152": "OE",
+    "\u00f0": "d",
+    "\u00fe": "th",
+    "\u2044": "/",
 }
 
 
@@ -81,7 +87,7 @@ def _plain_character(char: str) -> str:
     if char in PLAIN:
         return PLAIN[char]
     folded = unicodedata.normalize("NFKD", char)
-    return "".join(c for c in folded if c in GSM7)
+    return "".join(PLAIN.get(c, c if c in GSM7 else "") for c in folded)
 
 
 def _parts(units: int, single: int, part: int) -> int:

@@ -99,7 +99,17 @@ def test_plain_text_is_always_gsm_7_and_stays_as_it_is(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("Zoë", "Zoe"), ("José", "José"), ("María", "Maria"), ("Muñoz", "Muñoz"), ("Łukasz", "Lukasz"), ("李", "")],
+    [
+        ("Zoë", "Zoe"),
+        ("José", "José"),
+        ("María", "Maria"),
+        ("Muñoz", "Muñoz"),
+        ("Łukasz", "Lukasz"),
+        ("李", ""),
+        ("½", "1/2"),
+        ("Işık", "Isik"),
+        ("Cœur", "Coeur"),
+    ],
 )
 def test_names_in_gsm_7(text: str, expected: str) -> None:
     assert plain(text) == expected
