@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from recare.base import db
 from recare.practices import practice as practices
 from recare.sources import uploads
 from recare.sources.csv import importer, plans
-from recare.sources.csv.runs import BusyError
+from recare.sources.csv.runs import BusyError, NoRoomError, needs_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -132,9 +133,10 @@ def work(practice_id: int, token: str, check: Callable[[], None] = lambda: None)
             _do(practices.get(practice_id), upload, folder, check)
     except AGAIN as error:
         if folder and (words := _WAITS.get(type(error))):
-            uploads.put(folder, "progress", {"share": 0, "rows": "", "words": words})
+            with contextlib.suppress(OSError):
+                uploads.put(folder, "progress", {"share": 0, "rows": "", "words": words})
         raise
-    except ValueError as error:
+    except (ValueError, NoRoomError) as error:
         _end(practice_id, token, "failed", error=str(error))
     except Exception as error:
         log.exception("import stopped", practice=practice_id)
@@ -142,6 +144,7 @@ def work(practice_id: int, token: str, check: Callable[[], None] = lambda: None)
         _end(practice_id, token, "failed", error=words)
 
 
+@needs_room()
 def _do(practice: Practice, upload: Upload, folder: Path, check: Callable[[], None]) -> None:
     watch, now = uploads.FolderWatch(folder, check), practices.clock(practice)
     if upload.state == "reading":

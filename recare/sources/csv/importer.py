@@ -88,12 +88,14 @@ def files_in(paths: Iterable[Path]) -> tuple[list[Path], list[Path], list[str]]:
     return exports, settings, left_out
 
 
+@runs.needs_room()
 def plan(
     paths: Iterable[Path], practice: Practice, now: datetime, watch: Watch | None = None, as_of: datetime | None = None
 ) -> Plan:
     """Read everything and say what would be written and what would be rejected, and why. Nothing is written.
 
-    ``as_of`` is when the appointments were exported, if a person has said so. Raises ValueError when a practice.yaml is wrong.
+    ``as_of`` is when the appointments were exported, if a person has said so. Raises ValueError when a practice.yaml is wrong, NoRoomError
+    when a disk runs full.
     """
     work = _open(practice, paths, now, watch or Watch())
     work.plan.setup = [f"{path.name}: {setup.read_practice_yaml(path).name}" for path in work.settings]
@@ -210,7 +212,8 @@ def write(
     """Import everything and return what was done. Good rows land, rejected ones go to the fix list; unchanged rows are not touched.
 
     Each kind of file is one transaction; a second run after a kill anywhere ends in the same chart. Raises ValueError when a
-    practice.yaml is wrong or the appointments are older than those in the chart, BusyError when another import of this practice is running.
+    practice.yaml is wrong or the appointments are older than those in the chart, BusyError when another import of this practice is running,
+    NoRoomError when a disk runs full.
     """
     with runs.alone(practice.id):
         work = _open(practice, paths, now, watch or Watch())
@@ -231,6 +234,7 @@ def write(
     return work.plan
 
 
+@runs.needs_room()
 def _write_all(work: _Work, run: Run, found: dated.AsOf | None) -> None:
     work.plan.run = run.id
     with db.scope(run.practice.id):
@@ -315,6 +319,9 @@ def run_import(
             result = write(
                 paths, place, practices.clock(place) if place.is_rehearsal else now, "command line", watch, at
             )
+    except runs.NoRoomError as error:
+        say(str(error))
+        return 1
     except (LookupError, ValueError, RuntimeError) as error:
         say(f"Nothing was imported: {error}")
         return 1

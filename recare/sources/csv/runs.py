@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import OperationalError
+from psycopg.errors import DiskFull
 
 from recare.base import db
 from recare.sources.csv.merge import Run
@@ -24,6 +28,27 @@ _LOCK = 7_261_013  # namespace of this advisory lock: one import of a practice a
 
 class BusyError(RuntimeError):
     """Another import of the same practice is running."""
+
+
+class NoRoomError(RuntimeError):
+    """A disk is full, which no second try mends; the message is a sentence for whoever imports."""
+
+
+_NO_ROOM: Final = (
+    "The disk is full, so the import stopped. What it had finished stays. Make room, then import the same files again: "
+    "what is in already is not written twice."
+)
+
+
+@contextlib.contextmanager
+def needs_room() -> Iterator[None]:
+    """Raise NoRoomError when our disk, or the database's, runs full inside."""
+    try:
+        yield
+    except (OperationalError, OSError) as error:
+        if isinstance(error.__cause__, DiskFull) or getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+            raise NoRoomError(_NO_ROOM) from error
+        raise
 
 
 @contextlib.contextmanager
