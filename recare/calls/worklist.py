@@ -104,7 +104,7 @@ def open_batch(practice_id: int, now: datetime, limit: int = 500) -> int:
         changed = _withdraw_dead(practice_id, now)
         today = now.astimezone(practices.get(practice_id).zone).date()
         score, params = priority.sql(today)
-        return changed + db.run(
+        return changed + db.run_prepared(
             _OPEN.format(score=score), practice=practice_id, now=now, limit=limit, since=now - _LOOK_BACK, lives=CALL_LIVES,
             **(params | {"today": today}),
         )  # fmt: skip
@@ -188,7 +188,7 @@ def _put_off_all(practice_id: int, late: Sequence[tuple[int, datetime | None, st
 def _page(
     practice_id: int, now: datetime, staff: str, after: tuple[float, int] | None, size: int
 ) -> list[Item]:  # fmt: skip
-    return db.rows(
+    return db.rows_prepared(
         Item,
         "WITH page AS MATERIALIZED (SELECT c.* FROM call c WHERE c.practice_id = %(practice)s AND c.state = 'open' AND c.due_at <= %(now)s "
         "AND c.not_after > %(now)s "
