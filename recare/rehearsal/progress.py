@@ -91,20 +91,22 @@ def failed(practice_id: int, run_id: int, sentence: str) -> None:
 
 _FIGURES = """
 SELECT jsonb_build_object(
-    'enrolled', (SELECT count(*) FROM enrolment WHERE practice_id = %(practice)s AND arm = 'treated'),
-    'left_alone', (SELECT count(*) FROM enrolment WHERE practice_id = %(practice)s AND arm = 'held_out'),
-    'emails', (SELECT count(*) FROM message WHERE practice_id = %(practice)s AND channel = 'email' AND sent_at IS NOT NULL),
-    'texts', (SELECT count(*) FROM message WHERE practice_id = %(practice)s AND channel = 'sms' AND sent_at IS NOT NULL AND touch_id IS NOT NULL),
+    'enrolled', e.treated, 'left_alone', e.held_out, 'emails', m.emails, 'texts', m.texts, 'opted_out', p.opted_out,
+    'wrong_numbers', p.wrong_numbers, 'booked', o.booked, 'kept', o.kept, 'kept_left_alone', o.kept_left_alone,
     'calls', (SELECT count(*) FROM call_outcome WHERE practice_id = %(practice)s),
-    'replies', (SELECT count(*) FROM inbound_event WHERE practice_id = %(practice)s),
-    'opted_out', (SELECT count(*) FROM contact_point WHERE practice_id = %(practice)s AND (sms_out_at > %(since)s OR email_out_at > %(since)s OR call_out_at > %(since)s)),
-    'wrong_numbers', (SELECT count(*) FROM contact_point WHERE practice_id = %(practice)s AND wrong_number_at IS NOT NULL),
-    'booked', (SELECT count(*) FROM outcome o JOIN enrolment e ON e.practice_id = o.practice_id AND e.id = o.enrolment_id
-               WHERE o.practice_id = %(practice)s AND o.kind = 'booked' AND e.arm = 'treated'),
-    'kept', (SELECT count(*) FROM outcome o JOIN enrolment e ON e.practice_id = o.practice_id AND e.id = o.enrolment_id
-             WHERE o.practice_id = %(practice)s AND o.kind = 'kept' AND e.arm = 'treated'),
-    'kept_left_alone', (SELECT count(*) FROM outcome o JOIN enrolment e ON e.practice_id = o.practice_id AND e.id = o.enrolment_id
-             WHERE o.practice_id = %(practice)s AND o.kind = 'kept' AND e.arm = 'held_out'))
+    'replies', (SELECT count(*) FROM inbound_event WHERE practice_id = %(practice)s))
+FROM (SELECT count(*) FILTER (WHERE arm = 'treated') AS treated, count(*) FILTER (WHERE arm = 'held_out') AS held_out
+      FROM enrolment WHERE practice_id = %(practice)s) e,
+     (SELECT count(*) FILTER (WHERE channel = 'email') AS emails,
+             count(*) FILTER (WHERE channel = 'sms' AND touch_id IS NOT NULL) AS texts
+      FROM message WHERE practice_id = %(practice)s AND sent_at IS NOT NULL) m,
+     (SELECT count(*) FILTER (WHERE greatest(sms_out_at, email_out_at, call_out_at) > %(since)s) AS opted_out,
+             count(*) FILTER (WHERE wrong_number_at IS NOT NULL) AS wrong_numbers
+      FROM contact_point WHERE practice_id = %(practice)s) p,
+     (SELECT count(*) FILTER (WHERE o.kind = 'booked' AND e.arm = 'treated') AS booked,
+             count(*) FILTER (WHERE o.kind = 'kept' AND e.arm = 'treated') AS kept,
+             count(*) FILTER (WHERE o.kind = 'kept' AND e.arm = 'held_out') AS kept_left_alone
+      FROM outcome o JOIN enrolment e ON e.practice_id = o.practice_id AND e.id = o.enrolment_id WHERE o.practice_id = %(practice)s) o
 """
 
 
