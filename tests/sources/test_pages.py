@@ -160,6 +160,37 @@ def test_a_meaning_that_a_person_has_chosen_counts_now_next_time_and_on_the_comm
     assert selects(forgotten)["Meaning of Reach"] == ""
 
 
+MIXED = ("5/24/1976", "6/30/1980", "3/4/1990", "24/05/1976", "30/06/1980", "13/07/1985")
+
+
+def test_an_order_that_a_person_has_chosen_counts_in_a_column_that_mixes_both(office: Office) -> None:
+    rows = "".join(f"{n},Example{n},Ada,{day}\n" for n, day in enumerate(MIXED, 1))
+    shown = office.uploads(("patients.csv", b"PatNum,LName,FName,Birthdate\n" + rows.encode()))
+    assert "Day and month mixed up" in shown
+    assert selects(shown)["Order of dates in Birthdate"] == "", "it can be chosen"
+    shown = office.answers(answer="look", **{"o0-3": "day/month/year"})
+    assert "Day and month mixed up" not in shown
+    assert "= 3 Apr 1990" in shown
+    assert "Date unreadable" in shown
+    office.answers(answer="import", **{"o0-3": "day/month/year"})
+    assert db.values("SELECT birthdate::text FROM patient ORDER BY source_key") == [None, None, "1990-04-03", "1976-05-24", "1980-06-30", "1985-07-13"]  # fmt: skip
+
+
+def test_a_file_that_cannot_do_without_its_mixed_dates_asks_for_their_order(office: Office) -> None:
+    rows = "".join(f"{n},1,{day},D1110,C\n" for n, day in enumerate(MIXED, 1))
+    procedures = ("procedures.csv", b"ProcNum,PatNum,ProcDate,ProcCode,Status\n" + rows.encode())
+    shown = office.uploads(("patients.csv", LIST), procedures)
+    assert ": 2 cells have the month first and 3 have the day first" in shown
+    shown = office.answers(answer="look", **{"o1-2": "month/day/year"})
+    assert "cannot be imported without" not in shown
+    office.answers(answer="import", **{"o1-2": "month/day/year"})
+    assert db.values("SELECT done_on::text FROM procedure WHERE done_on IS NOT NULL ORDER BY 1") == [
+        "1976-05-24",
+        "1980-06-30",
+        "1990-03-04",
+    ]
+
+
 def test_headers_that_have_changed_since_are_pointed_out_and_what_was_chosen_stays(office: Office) -> None:
     head = b"PatNum,LName,FName,DOB,Reach,City\n"
     row = b"1,Example,Ada,3/4/1980,630-555-0101,Lindenfield\n"

@@ -101,8 +101,7 @@ def test_a_consent_column_under_an_unknown_header_stays_unused(tmp_path: Path) -
 
 def test_ids_that_a_spreadsheet_has_rounded_refuse_the_file(tmp_path: Path) -> None:
     path = written(tmp_path / "patients.csv", [HEAD, ["2.98725E+13", *ROWS[0][1:]], ROWS[1]])
-    with pytest.raises(UnreadableError, match=r"Chart #.*rounded"):
-        survey(path, layout(path))
+    assert "'Chart #': a spreadsheet rounded the numbers" in survey(path, layout(path)).lost
 
 
 def test_a_file_without_known_headers_says_what_is_missing(tmp_path: Path) -> None:
@@ -144,6 +143,13 @@ def test_a_column_in_one_order_is_read_back_exactly(days: list[date], order: Ord
 
 def test_a_column_that_mixes_both_orders_is_refused() -> None:
     assert dates.decide(shapes(["5/24/1976", "6/30/1980", "24/05/1976", "30/06/1980"])).order is None
+
+
+@pytest.mark.parametrize("order", Order)
+def test_a_person_may_choose_the_order_of_a_mixed_column_but_not_against_its_cells(order: Order) -> None:
+    mixed, clear = shapes(["5/24/1976", "6/30/1980", "24/05/1976", "30/06/1980"]), shapes(["24/05/1976", "30/06/1980"])
+    assert dates.decide(mixed, order).order is order
+    assert dates.decide(clear, order).order is Order.DMY
 
 
 def test_one_stray_cell_is_that_rows_fault_and_not_the_columns() -> None:

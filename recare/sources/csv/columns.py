@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from recare.sources.csv import contacts, dates, notes, values
 from recare.sources.csv.dates import Order, Shape
-from recare.sources.csv.reading import Layout, Oddities, UnreadableError, chunks, uncollected
+from recare.sources.csv.reading import Layout, Oddities, chunks, uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,10 +59,12 @@ class Survey:
     suggestions: dict[int, str]
     examples: dict[int, list[str]]
     """Some cells of each column, for the person who decides what it means; never stored with what is imported."""
+    lost: str = ""
+    """Why the file cannot be imported as it is: a column that it cannot do without is lost."""
 
 
 def survey(path: Path, layout: Layout) -> Survey:
-    """Read a file once and decide every mapped column. Raises UnreadableError when a column the file cannot do without is lost."""
+    """Read a file once and decide every mapped column. Raises UnreadableError when its rows cannot be told apart."""
     columns = {place: Column() for place in layout.mapping}
     dated = {place: Shapes() for place, found in layout.mapping.items() if found.kind in DATE_KINDS}
     rows, samples = 0, {place: Counter[str]() for place in range(len(layout.headers)) if place not in layout.mapping}
@@ -80,9 +82,9 @@ def survey(path: Path, layout: Layout) -> Survey:
             rows += len(chunk.numbers)
     decisions = _orders({place: dates.decide(columns[place].shapes, layout.orders.get(place)) for place in dated})
     for place, column in columns.items():
-        _conclude(path, layout, place, column, decisions.get(place))
+        _conclude(column, layout.how.get(place, "header"), decisions.get(place))
     suggestions = {place: guess for place, sample in samples.items() if (guess := looks_like(sample))}
-    return Survey(rows, columns, suggestions, examples)
+    return Survey(rows, columns, suggestions, examples, _lost(path, layout, columns))
 
 
 def _examples(cells: tuple[str, ...], dated: bool) -> list[str]:  # noqa: FBT001
@@ -107,28 +109,36 @@ def _look_at_codes(layout: Layout, columns: dict[int, Column], cells: list[tuple
 
 def _orders(decisions: dict[int, dates.Decision]) -> dict[int, dates.Decision]:
     """Let a column that proves nothing follow those of the same file that do, when they agree."""
-    proven = {decision.order for decision in decisions.values() if decision.proven and "can only" in decision.why}
+    proven = {decision.order for decision in decisions.values() if decision.proven}
     if len(proven) != 1:
         return decisions
     follow = dates.Decision(proven.pop(), "the other dates of the file prove it")
-    return {place: decision if decision.proven else follow for place, decision in decisions.items()}
+    return {place: decision if decision.decided else follow for place, decision in decisions.items()}
 
 
-def _conclude(path: Path, layout: Layout, place: int, column: Column, decision: dates.Decision | None) -> None:
-    column.how = layout.how.get(place, "header")
+def _conclude(column: Column, how: str, decision: dates.Decision | None) -> None:
+    column.how = how
     if column.scientific:
         column.rejected, column.how = "ids_lost_digits", "rejected: a spreadsheet rounded the numbers"
-    if decision is not None:
-        if decision.order is None:
-            column.rejected, column.how = "column_mixes_orders", f"rejected: {decision.why}"
-        else:
-            column.order, column.decided = decision.order, decision.why if decision.matters else ""
-            column.how += f"; {decision.order}, for {decision.why}" if decision.matters else ""
-    if column.rejected and _cannot_do_without(layout, place):
-        raise UnreadableError(
-            f"{path.name}, column '{layout.labels[place]}': {column.how.removeprefix('rejected: ')}. The file cannot be imported without "
-            "this column. Export it again straight from the practice system, with dates as year-month-day."
-        )
+    if decision is None:
+        return
+    column.decided = decision.why if decision.matters else ""
+    if decision.order is None:
+        column.rejected, column.how = "column_mixes_orders", f"rejected: {decision.why}"
+    else:
+        column.order = decision.order
+        column.how += f"; {decision.order}, for {decision.why}" if decision.matters else ""
+
+
+def _lost(path: Path, layout: Layout, columns: dict[int, Column]) -> str:
+    for place, column in columns.items():
+        if column.rejected and _cannot_do_without(layout, place):
+            remedy = " Or choose their order in the browser, under Data." if column.decided else ""
+            return (
+                f"{path.name}, column '{layout.labels[place]}': {column.how.removeprefix('rejected: ')}. The file cannot be imported without "
+                f"this column. Export it again straight from the practice system, with dates as year-month-day.{remedy}"
+            )
+    return ""
 
 
 def _cannot_do_without(layout: Layout, place: int) -> bool:

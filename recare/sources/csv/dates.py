@@ -54,11 +54,13 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The order of a column and why; no order when the column mixes both, which nobody can mend from here."""
+    """The order of a column and why; no order when the column mixes both, until a person chooses one."""
 
     order: Order | None
     why: str
-    proven: bool = True
+    proven: bool = False
+    """Its cells prove it; columns of the same file that decide nothing follow."""
+    decided: bool = True
     matters: bool = True
     """Whether any date of the column could be read in both orders or proves one."""
 
@@ -84,23 +86,24 @@ def decide(shapes: Mapping[Shape, int], chosen: Order | None = None) -> Decision
     """Decide the order of a column from how often each shape occurs in it, and from what a person has ``chosen`` for it.
 
     One stray cell (or one in a thousand) against the rest is a typing error of that row; more is a column that mixes both orders, and
-    every ambiguous cell in it would be a guess. A single day-first cell among only ambiguous ones proves nothing. A choice holds unless
-    the cells of this file prove the other order.
+    every ambiguous cell in it would be a guess, which only a person may make. A single day-first cell among only ambiguous ones proves
+    nothing. A choice holds unless all cells of this file but strays prove the other order.
     """
     counts = Counter(shapes)
     month, day = counts[Shape.MONTH_FIRST], counts[Shape.DAY_FIRST]
     stray = max(1, (month + day) // 1000)
-    if min(month, day) > stray:
-        return Decision(None, f"{month} cells have the month first and {day} have the day first")
-    if chosen is not None and (day if chosen is Order.MDY else month) <= stray:
+    mixed = min(month, day) > stray
+    if chosen is not None and (mixed or (day if chosen is Order.MDY else month) <= stray):
         return Decision(chosen, "somebody of the practice has chosen it")
+    if mixed:
+        return Decision(None, f"{month} cells have the month first and {day} have the day first")
     if day > 1 and day > month:
-        return Decision(Order.DMY, f"{day:,} cell{'s' if day > 1 else ''} can only be {Order.DMY}")
+        return Decision(Order.DMY, f"{day:,} cells can only be {Order.DMY}", proven=True)
     if month:
-        return Decision(Order.MDY, f"{month:,} cell{'s' if month > 1 else ''} can only be {Order.MDY}")
+        return Decision(Order.MDY, f"{month:,} cell{'s' if month > 1 else ''} can only be {Order.MDY}", proven=True)
     if counts[Shape.EITHER] or day:
         why = "a single cell has the day first, which may be a slip" if day else "no cell decides"
-        return Decision(Order.MDY, f"{why}; the order usual in the United States", proven=False)
+        return Decision(Order.MDY, f"{why}; the order usual in the United States", decided=False)
     return Decision(Order.MDY, "its dates can be read in one way only", matters=False)
 
 

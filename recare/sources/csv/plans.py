@@ -110,6 +110,7 @@ def describe(shown: FilePlan, layout: Layout, survey: Survey, today: date) -> No
         for place, guess in survey.suggestions.items()
         if guess == WARNINGS and place not in layout.how
     ]
+    shown.refused = survey.lost
     if lacking := layout.kind.lacking(layout.mapping):
         known = (
             f"no column is known as {', nor one as '.join(lacking)}"
@@ -131,7 +132,8 @@ def _column(layout: Layout, survey: Survey, place: int, today: date) -> ColumnPl
         return ColumnPlan(label, how=hint, examples=[(cell, "") for cell in cells])
     known = survey.columns[place]
     if found.kind not in DATE_KINDS or known.rejected:
-        return ColumnPlan(label, found.name, found.label, known.how, examples=[(cell, "") for cell in cells])
+        plain = [(cell, "") for cell in cells]
+        return ColumnPlan(label, found.name, found.label, known.how, decided=known.decided, examples=plain)
     examples = [(cell, _day(cell, known.order, today)) for cell in cells]
     chosen = layout.orders.get(place, "")
     return ColumnPlan(label, found.name, found.label, known.how, known.order, known.decided, chosen, examples)

@@ -41,7 +41,8 @@ ADVICE: Final[dict[str, str]] = {
     "coming visits too, invitations wait. Export appointments without an end date.",
     "warning_in_cell": "The cell holds a warning beside its value, such as “do not text” or “deceased”. It is heeded; better keep it in the status or "
     "the notes of the practice system.",
-    "column_mixes_orders": "This column mixes day/month and month/day, so the dates cannot be told apart. Export dates as year-month-day.",
+    "column_mixes_orders": "This column mixes day/month and month/day, so the dates cannot be told apart. Export dates as year-month-day. "
+    "Or choose an order for it in the browser, under Data: dates that do not fit are then listed one by one.",
     "ids_lost_digits": "A spreadsheet has rounded these numbers (2.98725E+13). Export again without opening the file in a spreadsheet.",
 }
 
