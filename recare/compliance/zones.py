@@ -23,11 +23,15 @@ US_ZONES: Final = (
 """Names preferred for zones with the same clock, so that 'America/Boise' and 'America/Denver' are one (TIM-04: lies inside)."""
 
 ODD_ZIPS: Final = {
-    "89883": ("America/Denver",), "89825": ("America/Denver",), "86045": ("America/Denver",), "86502": ("America/Denver",),
-    "86512": ("America/Denver",), "86034": ("America/Denver",),
+    **dict.fromkeys(("89883", "89825", "86045", "86502", "86512", "86034", "57532", "73946", "79942"), ("America/Denver",)),
+    **dict.fromkeys(("36867", "36868", "36869", "36870", "36854", "36872", "36863", "36877", "37405", "37338"), ("America/New_York",)),
+    "83522": ("America/Los_Angeles",),
+    "86003": ("America/Phoenix",),
 }  # fmt: skip
-"""Places that keep, or partly keep, another clock than the list says: West Wendover and Jackpot, Nevada, that of the state next door; the edge
-of the Navajo Nation (Tuba City, Chambers, Sanders, Keams Canyon), which changes to summer time while Arizona around it does not.
+"""Places that keep, or partly keep, another clock than the list says; both count. West Wendover and Jackpot, Nevada; Kenton, Oklahoma; Fort Pierre;
+Phenix City, Valley, Lanett and Smiths Station, Alabama, live by the clock of the state next door. The edge of the Navajo Nation (Tuba City,
+Chambers, Sanders, Keams Canyon) changes to summer time while Arizona around it does not. And the list errs where all ZIPs around say otherwise:
+North Chattanooga, Graysville, one of El Paso, Cottonwood in Idaho, one of Flagstaff.
 """
 
 MILITARY: Final = frozenset({"AA", "AE", "AP"})

@@ -156,9 +156,17 @@ def test_TIM_04_zips_at_the_edges_of_zones(zip_code: str, wanted: str) -> None:
     assert zones("", zip_code) == {wanted}
 
 
-@pytest.mark.parametrize("zip_code", ["86045", "86512", "86502", "89883"])
+@pytest.mark.parametrize(
+    "zip_code",
+    ["86045", "86512", "86502", "89883", "37405", "37338", "79942", "83522", "86003", "57532", "36867", "73946"],
+)
 def test_TIM_04_where_a_zip_keeps_two_clocks_both_count(zip_code: str) -> None:
     assert len(zones("", zip_code)) == 2
+
+
+def test_TIM_04_north_chattanooga_is_not_texted_by_central_time() -> None:
+    home: dict[str, Any] = {"zip": "37405", "address": "+14235550101", "visits_known_at": at("2027-01-15T02:30:00Z")}
+    assert by_law("2027-01-15T02:30:00Z", **home).verdict == "delay"  # 21:30 there, 20:30 by the list's clock
 
 
 def test_TIM_04_a_new_york_home_with_a_hawaiian_number_has_two_and_a_half_hours() -> None:
