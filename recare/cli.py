@@ -101,13 +101,14 @@ def migrate() -> None:
 @click.option(
     "--ask-phrase", is_flag=True, help="Ask for a pass phrase that opens the file too (else RECARE_BACKUP_PHRASE)."
 )
-def backup(file: Path, ask_phrase: bool) -> None:  # noqa: FBT001
+@click.option("--keep", type=click.IntRange(1), help="Then delete all backups in the folder FILE but the newest KEEP.")
+def backup(file: Path, ask_phrase: bool, keep: int | None) -> None:  # noqa: FBT001
     """Write the whole database into FILE, encrypted; in a folder, under the name of the hour. Nothing has to stop for it."""
     from recare.run import backup_command
 
     phrase = click.prompt("Pass phrase", hide_input=True, confirmation_prompt=True) if ask_phrase else ""
     with _database() as urls:
-        for line in backup_command.backed_up(urls, file, phrase, datetime.now(UTC)):
+        for line in backup_command.backed_up(urls, file, phrase, datetime.now(UTC), keep):
             click.echo(line)
 
 

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from recare.base import secret_box
-from recare.run import archive
+from recare.run import archive, sealed_file
 from recare.run.archive import Column, Head, Noted, Tail, Writer
 from recare.run.database import CannotStartError
 from recare.run.sealed_file import SHORTEST_PHRASE, DamagedError, Keys, Sealer
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from recare.run.database import Urls
 
 PHRASE: Final = "RECARE_BACKUP_PHRASE"
+_NAMED: Final = "recare-{}.backup"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 # Nobody wants these back: sessions that have ended meanwhile, jobs and workers of another day. ``django_migrations`` says what the tables are,
@@ -94,7 +95,7 @@ def make(urls: Urls, path: Path, keys: Keys, now: datetime) -> Written:
 def write(connection: Connection, path: Path, keys: Keys, now: datetime) -> Written:
     """Write what the caller's open transaction sees. The file appears under its name once it is whole, on the disk, and read back."""
     if path.is_dir():
-        path /= f"recare-{now:%Y-%m-%dT%H%M%SZ}.backup"
+        path /= _NAMED.format(f"{now:%Y-%m-%dT%H%M%SZ}")
     if path.exists():
         raise CannotStartError(
             f"There is a file {path} already: a backup never writes over another. Choose another name."
@@ -120,6 +121,26 @@ def write(connection: Connection, path: Path, keys: Keys, now: datetime) -> Writ
     finally:
         part.unlink(missing_ok=True)
     return Written(path, written.sha256, path.stat().st_size, written.head, written.tail)
+
+
+def prune(folder: Path, keep: int) -> int:
+    """Delete the backups of this installation in a folder but the newest ``keep``, and return how many; files with other names, or locked
+    with another installation's key, are none of them. Raises CannotStartError.
+    """
+    try:
+        old = [path for path in sorted(folder.glob(_NAMED.format("*"))) if _is_ours(path)][:-keep]
+        for path in old:
+            path.unlink()
+    except OSError as error:
+        raise CannotStartError(f"Older backups in {folder} could not be deleted ({error.strerror}).") from error
+    return len(old)
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file, contextlib.suppress(DamagedError):
+        locks = sealed_file.head_of(file)[0]["locks"]
+        return sealed_file.name_of(secret_box.installation_key()) in {lock.get("name") for lock in locks}
+    return False
 
 
 def _read_back(path: Path, keys: Keys, tail: Tail) -> None:

@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from recare.run.database import Urls
 
 
-def backed_up(urls: Urls, path: Path, phrase: str, now: datetime) -> list[str]:
-    """Make a backup, note it in the installation's audit trail, and say what it is. Raises CannotStartError. Needs Django loaded."""
+def backed_up(urls: Urls, path: Path, phrase: str, now: datetime, keep: int | None = None) -> list[str]:
+    """Make a backup, note it in the installation's audit trail, and say what it is; of ``path``, a folder, only the newest ``keep`` stay.
+
+    Raises CannotStartError. Needs Django loaded.
+    """
     from recare.base import audit, db
 
+    if keep and not path.is_dir():
+        raise CannotStartError(f"--keep needs a folder, and {path} is none.")
     keys = backup.keys_here(phrase)
     written = backup.make(urls, path, keys, now)
     detail = {"sha256": written.sha256, "rows": sum(written.tail.rows.values())}
@@ -29,6 +34,8 @@ def backed_up(urls: Urls, path: Path, phrase: str, now: datetime) -> list[str]:
         f"{written.path}: {written.size / 1024**2:.1f} MB, {detail['rows']} rows, read back and whole.",
         f"SHA-256 {written.sha256}",
     ]
+    if keep:
+        lines.append(f"{backup.prune(path, keep)} older backups were deleted.")
     return [*lines, _opens(keys)]
 
 

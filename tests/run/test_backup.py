@@ -171,6 +171,25 @@ def test_a_backup_never_writes_over_another_file(made: Made, tmp_path: Path) -> 
     assert (tmp_path / "there").read_text() == "mine"
 
 
+def test_keep_deletes_the_oldest_backups_of_this_installation_and_nothing_else(
+    made: Made, restored: Installation, tmp_path: Path
+) -> None:
+    older = [f"recare-2026-01-0{day}T020000Z.backup" for day in (1, 2, 3)]
+    for name in (*older, "before-restore-2026-01-01T020000Z.backup"):
+        shutil.copy2(made.file, tmp_path / name)
+    (tmp_path / "recare-2026-01-01T030000Z.backup").write_text("no backup")
+    assert restored.tell("backup", str(tmp_path)).code == 0
+    (another,) = set(tmp_path.glob("recare-*")) - {tmp_path / name for name in older} - set(tmp_path.glob("*T030000Z*"))
+    another.rename(tmp_path / "recare-2026-01-01T040000Z.backup")
+    told = made.source.tell("backup", str(tmp_path), "--keep", "2")
+    assert told.code == 0, told.said
+    assert "2 older backups were deleted" in told.said
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names[:4] == ["before-restore-2026-01-01T020000Z.backup", "recare-2026-01-01T030000Z.backup", "recare-2026-01-01T040000Z.backup", older[2]]  # fmt: skip
+    assert len(names) == 5
+    assert "needs a folder" in made.source.tell("backup", str(tmp_path / "one.backup"), "--keep", "2").said
+
+
 @pytest.mark.parametrize(
     ("file", "phrase", "sentence"),
     [("no/such/folder/x", "", "could not be written"), ("x", "short", "at least 12 characters|12 characters at least")],
