@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
-from recare.bookings import caps, chart, openings
+from recare.bookings import caps, chart
 from recare.bookings.booking import COLUMNS, AlreadyBooked, Booking, Gone, Taken, Via, get, upcoming
 from recare.bookings.visits import for_patient, is_treatment
 from recare.practices import practice as practices
@@ -26,8 +26,7 @@ def hold(
 ) -> Booking:
     """Keep an opening for ten minutes; whatever else the patient was holding is free again.
 
-    Raises Taken with alternatives when the chair, the provider or the patient is not free, AlreadyBooked when a patient comes by
-    link and has a visit.
+    Raises Taken when the chair, the provider or the patient is not free, AlreadyBooked when a patient comes by link and has a visit.
     """
     if via == "link" and (there := upcoming(practice_id, patient_id, now)):
         raise AlreadyBooked(there)
@@ -43,7 +42,7 @@ def hold(
             enrolment=_enrolment(practice_id, patient_id, touch_id), booked=None, uid=None, sequence=0,
         )  # fmt: skip
     if made is None:
-        raise Taken(_alternatives(practice_id, opening, now, online=via == "link"))
+        raise Taken
     return made
 
 
@@ -64,14 +63,14 @@ def confirm(practice_id: int, booking_id: int, now: datetime) -> Booking:
         found = hold(practice_id, found.patient_id, found.opening, found.via, now, found.touch_id)
     if _ran_out(practice_id, found, now) or chart.conflicts(practice_id, found.patient_id, found.opening):
         _end(practice_id, found.id, "held", "expired", now)
-        raise Taken(_alternatives(practice_id, found.opening, now))
+        raise Taken
     booked = db.run(
         "UPDATE booking SET state = 'booked', booked_at = %(now)s, held_until = NULL "
         "WHERE practice_id = %(practice)s AND id = %(id)s AND state = 'held'",
         practice=practice_id, id=found.id, now=now,
     )  # fmt: skip
     if not booked:
-        raise Taken(_alternatives(practice_id, found.opening, now))
+        raise Taken
     made = get(practice_id, found.id)
     chart.enter(practice_id, made, now)
     chart.stop_outreach(practice_id, made, now)
@@ -88,7 +87,7 @@ def _ran_out(practice_id: int, hold_: Booking, now: datetime) -> bool:
 def take(
     practice_id: int, patient_id: int, opening: Opening, via: Via, now: datetime, touch_id: int | None = None
 ) -> Booking:
-    """Book in one step, for a patient who is on the phone or at the desk. Raises Taken with alternatives."""
+    """Book in one step, for a patient who is on the phone or at the desk. Raises Taken."""
     return confirm(practice_id, hold(practice_id, patient_id, opening, via, now, touch_id).id, now)
 
 
@@ -122,7 +121,7 @@ def move(practice_id: int, booking_id: int, opening: Opening, now: datetime) -> 
         with db.scope(practice_id):
             made = _swap(practice_id, found, opening, now)
     except _Lost:
-        raise Taken(_alternatives(practice_id, opening, now)) from None
+        raise Taken from None
     chart.withdraw(practice_id, found, "booking_moved", now)
     chart.enter(practice_id, made, now)
     return made
@@ -213,12 +212,3 @@ def _enrolment(practice_id: int, patient_id: int, touch_id: int | None) -> int |
         practice=practice_id, patient=patient_id, touch=touch_id,
     )  # fmt: skip
     return found
-
-
-def _alternatives(practice_id: int, opening: Opening, now: datetime, *, online: bool = False) -> tuple[Opening, ...]:
-    hygiene = db.value(
-        "SELECT is_hygiene FROM operatory WHERE practice_id = %(practice)s AND id = %(chair)s",
-        practice=practice_id,
-        chair=opening.operatory_id,
-    )
-    return openings.nearest(practices.get(practice_id), opening, now, hygiene=bool(hygiene), online=online)

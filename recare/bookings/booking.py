@@ -51,11 +51,10 @@ class Booking:
 
 
 class Taken(Exception):  # noqa: N818 (what has happened, not that something is broken)
-    """Somebody else has this time. ``alternatives`` are up to three openings close to it."""
+    """Somebody else has this time; ``openings.nearest`` knows what is close to it."""
 
-    def __init__(self, alternatives: tuple[Opening, ...]) -> None:
+    def __init__(self) -> None:
         super().__init__("That time has just been taken.")
-        self.alternatives = alternatives
 
 
 class AlreadyBooked(Exception):  # noqa: N818
