@@ -7,12 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
@@ -388,60 +385,6 @@ def test_an_import_killed_anywhere_and_run_again_gives_the_same_chart(
     with db.scope(killed.id):
         assert ledger.verify(killed.id) is None
         assert db.value("SELECT count(*) FROM sync_run WHERE state = 'running'") == 0
-
-
-@pytest.fixture
-def full_disk(committed_practice: Practice) -> Iterator[Callable[[], None]]:
-    """The server answers as one whose disk is full when a procedure is written, until somebody makes room."""
-    name = f"full_{committed_practice.id}"
-
-    def run(statement: str) -> None:
-        with psycopg.connect(os.environ["DATABASE_OWNER_URL"]) as owner:
-            owner.execute(statement)
-
-    run(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$; "
-        f"CREATE TRIGGER {name} BEFORE INSERT ON procedure FOR EACH ROW WHEN (NEW.practice_id = {committed_practice.id}) EXECUTE FUNCTION {name}()"
-    )
-    make_room = partial(run, f"DROP FUNCTION IF EXISTS {name} CASCADE")
-    yield make_room
-    make_room()
-
-
-def test_a_full_disk_stops_an_import_in_one_sentence_and_room_lets_it_go_on(
-    committed_practice: Practice, tmp_path: Path, full_disk: Callable[[], None]
-) -> None:
-    place = committed_practice
-    practices.set_clock(place.id, NOW)
-    export(tmp_path, [row(1), row(2)])
-    export(
-        tmp_path,
-        [{"ProcNum": "1", "PatNum": "1", "TransDate": "3/3/2025", "ADACode": "D1110", "Status": "C"}],
-        "procedures.csv",
-    )
-    said: list[str] = []
-    assert importer.run_import([tmp_path], place.slug, False, NOW, said.append) == 1
-    assert said[-1].startswith("The disk is full")
-    files = [SimpleUploadedFile(path.name, path.read_bytes()) for path in sorted(tmp_path.iterdir())]
-    with db.scope(place.id):
-        token = imports.begin(place.id, files, "test", NOW)
-    imports.work(place.id, token)
-    with db.scope(place.id):
-        imports.ask(place.id, token, "writing")
-    imports.work(place.id, token)  # ends: nothing is raised, so nothing is tried again by itself
-    with db.scope(place.id):
-        found = imports.find(place.id, token)
-        assert found is not None
-        assert (found.state, found.error[:16]) == ("failed", "The disk is full")
-        assert one("SELECT (SELECT count(*) FROM patient), (SELECT count(*) FROM procedure)") == (2, 0)
-    full_disk()
-    with db.scope(place.id):
-        assert imports.ask(place.id, token, "writing")
-    imports.work(place.id, token)
-    with db.scope(place.id):
-        assert one("SELECT (SELECT count(*) FROM patient), (SELECT count(*) FROM procedure)") == (2, 1)
-        assert db.values("SELECT state FROM sync_run ORDER BY id") == ["failed", "failed", "done"]
 
 
 # 12 visits of one patient, of which some broke, the codes of the ledger, and the chart that stays after a merge.
