@@ -93,6 +93,45 @@ def test_words_of_a_real_decision() -> None:
         ("gb.yaml", "GB: {", "US: {", r"us\.yaml: countries\.US: another pack"),
         ("ca.yaml", "floors:", "floors: [", r"ca\.yaml: is not YAML"),
         ("national.yaml", "margin_minutes: 5", "margin_minutes: -5", r"national\.yaml: margin_minutes"),
+        ("us.yaml", 'cite: "KRS 367', 'weekday: "08:00-21:00", cite: "KRS 367', r"us\.yaml: .*weekday.*twice"),
+        (
+            "us.yaml",
+            'sunday: "08:00-21:00"\n',
+            'sunday: "08:00-21:00"\nsunday: "08:00-22:00"\n',
+            r"us\.yaml: .*sunday.*twice",
+        ),
+        ("us.yaml", "starts: 2026-10-18", "starts: 2026-10-20", r"us\.yaml: .*row PA from 2026-10-20: .*no row"),
+        ("us.yaml", "starts: 2026-10-18", "starts: 2026-13-18", r"us\.yaml: "),
+        ("us.yaml", "ends: 2026-10-17", "ends: soon", r"us\.yaml: states\.\d+\.ends"),
+        ("us.yaml", "recall_floor: 3", "recall_floor: yes", r"us\.yaml: states\.\d+\.recall_floor"),
+        ("us.yaml", "recall_floor: 3", "recall_floor: 4", r"us\.yaml: states\.\d+\.recall_floor"),
+        ("us.yaml", "ebr_months: 12", "ebr_months: -12", r"us\.yaml: states\.\d+\.ebr_months"),
+        ("us.yaml", "ebr_months: 18", "ebr_months: '18'", r"us\.yaml: ebr_months"),
+        ("us.yaml", "per_day: 1", "per_day: 0", r"us\.yaml: phone_caps\.per_day"),
+        ("us.yaml", "per_day: 1", "per_dya: 1", r"us\.yaml: phone_caps\.per_dya"),
+        ("us.yaml", "hours: 24, touches: 3", "hours: 24, touches: 0", r"us\.yaml: states\.\d+\.caps\.0\.touches"),
+        (
+            "us.yaml",
+            "registry_channels: [sms, call]",
+            "registry_channels: [text, call]",
+            r"us\.yaml: registry_channels\.0",
+        ),
+        ("us.yaml", "federal_only:\n  [AK,", "federal_only:\n  [AK, CO,", r"us\.yaml: .*CO.*federal_only"),
+        ("us.yaml", "federal_only:\n  [AK,", "federal_only:\n  [Alaska,", r"us\.yaml: federal_only\.0"),
+        ("us.yaml", "holidays: closed", "holidays: no", r"us\.yaml: states\.\d+\.holidays"),
+        ("us.yaml", "state_list: true", "state_list: 1", r"us\.yaml: states\.\d+\.state_list"),
+        ("us.yaml", "{state: CO,", "{state: Colorado,", r"us\.yaml: states\.\d+\.state"),
+        ("us.yaml", 'version: "2026.11.25"', "version: 2026.11", r"us\.yaml: version"),
+        (
+            "ca.yaml",
+            "AB: [America/Edmonton]",
+            "AB: [America/Edmontown]",
+            r"ca\.yaml: countries\.CA\.regions\.AB.*America/Edmontown",
+        ),
+        ("ca.yaml", "implied_classes: [R]", "implied_classes: [Recall]", r"ca\.yaml: implied_classes\.0"),
+        ("gb.yaml", "Europe/London", "Europe/Londres", r"gb\.yaml: countries\.GB\.zones.*Europe/Londres"),
+        ("gb.yaml", 'calling_code: "44"', 'calling_code: "+44"', r"gb\.yaml: countries\.GB\.calling_code"),
+        ("eu.yaml", "  AT: {", "  Austria: {", r"eu\.yaml: countries\.Austria"),
     ],
 )
 def test_a_malformed_pack_names_its_file_and_place(
@@ -105,6 +144,38 @@ def test_a_malformed_pack_names_its_file_and_place(
     (tmp_path / name).write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(PackError, match=complaint):
         load_from(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("us.yaml", b"", r"us\.yaml"),
+        ("us.yaml", b"- a\n- list\n", r"us\.yaml"),
+        ("us.yaml", b"version: \xff\xfe", r"us\.yaml: is not UTF-8"),
+        ("us.yaml", b"version: !!python/object:os.system x", r"us\.yaml: is not YAML"),
+        ("us-2027.yaml", b"", r"us-2027\.yaml: no pack has such a name"),
+        ("gb.yml", b"", r"gb\.yml: no pack has such a name"),
+    ],
+)
+def test_what_is_no_pack_stops_loudly(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
+    for path in FOLDER.glob("*.yaml"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PackError, match=complaint):
+        load_from(tmp_path)
+
+
+def test_ENG_03_a_day_for_which_a_state_has_no_row_goes_to_a_person(tmp_path: Path) -> None:  # noqa: N802
+    for path in FOLDER.glob("*.yaml"):
+        shutil.copy(path, tmp_path)
+    text = (tmp_path / "us.yaml").read_text(encoding="utf-8")
+    old = "{state: KY, "
+    assert old in text
+    (tmp_path / "us.yaml").write_text(text.replace(old, "{state: KY, ends: 2026-11-23, "), encoding="utf-8")
+    packs = load_from(tmp_path)
+    assert "STATE_PACK_MISSING" in answer(packs=packs, zip="40202", address="+15025550101").codes
+    before = datetime(2026, 11, 23, 18, 30, tzinfo=UTC)
+    assert "STATE_PACK_MISSING" not in answer(now=before, packs=packs, zip="40202", address="+15025550101").codes
 
 
 def test_an_empty_folder_is_no_pack(tmp_path: Path) -> None:
