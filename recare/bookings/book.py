@@ -147,6 +147,11 @@ def _swap(practice_id: int, old: Booking, opening: Opening, now: datetime) -> Bo
         "UPDATE booking SET moved_to_id = %(new)s WHERE practice_id = %(practice)s AND id = %(old)s",
         practice=practice_id, old=old.id, new=made.id,
     )  # fmt: skip
+    db.run(
+        "UPDATE booking new SET set_ref = old.set_ref, booked_by_id = old.booked_by_id FROM booking old WHERE new.practice_id = %(practice)s "
+        "AND new.id = %(new)s AND old.practice_id = new.practice_id AND old.id = %(old)s AND old.set_ref IS NOT NULL",
+        practice=practice_id, old=old.id, new=made.id,
+    )  # fmt: skip
     return made
 
 

@@ -18,7 +18,7 @@ Via = Literal["link", "call", "staff"]
 
 COLUMNS: Final = (
     "id, ref, state, patient_id, operatory_id, provider_id, lower(during) AS starts_at, upper(during) AS ends_at, reason, "
-    "held_until, via, enrolment_id, touch_id, booked_at, appointment_id, calendar_uid, sequence"
+    "held_until, via, enrolment_id, touch_id, booked_at, appointment_id, calendar_uid, sequence, set_ref"
 )
 
 
@@ -43,6 +43,8 @@ class Booking:
     appointment_id: int | None
     calendar_uid: UUID
     sequence: int
+    set_ref: UUID | None
+    """The visits of a household that were chosen together."""
 
     @property
     def opening(self) -> Opening:

@@ -29,25 +29,34 @@ SOON: Final = timedelta(days=60)
 APART: Final = timedelta(hours=1)
 
 # Only those whose guarantor the asker is, and of them only minors or who shares a telephone; never an adult who is reached on their own.
-# A chart that must not be booked without a word first is left out, as on the person's own page.
-_DUE: Final = """
-SELECT p.id, coalesce(nullif(p.preferred_name, ''), p.first_name) AS name
-FROM patient p JOIN patient g ON g.practice_id = p.practice_id AND g.id = %(guarantor)s
-JOIN patient_facts f ON f.practice_id = p.practice_id AND f.patient_id = p.id
-WHERE p.practice_id = %(practice)s AND p.guarantor_id = g.id AND p.id <> g.id AND p.merged_into_id IS NULL
+_FAMILY: Final = """p.guarantor_id = g.id AND p.id <> g.id AND p.merged_into_id IS NULL
   AND g.birthdate <= (%(today)s::date - interval '18 years')::date
   AND (p.birthdate > (%(today)s::date - interval '18 years')::date OR EXISTS (
         SELECT FROM patient_contact a JOIN patient_contact b ON b.practice_id = a.practice_id AND b.contact_point_id = a.contact_point_id
             AND b.patient_id = g.id AND b.ended_at IS NULL AND b.label <> 'work'
         JOIN contact_point t ON t.practice_id = a.practice_id AND t.id = a.contact_point_id AND t.kind = 'phone'
-        WHERE a.practice_id = p.practice_id AND a.patient_id = p.id AND a.ended_at IS NULL AND a.label <> 'work'))
-  AND NOT p.cannot_schedule AND NOT p.premed AND p.hold = '' AND NOT p.do_not_contact AND p.deceased_on IS NULL AND p.dismissed_on IS NULL
+        WHERE a.practice_id = p.practice_id AND a.patient_id = p.id AND a.ended_at IS NULL AND a.label <> 'work'))"""
+# A chart that must not be booked without a word first is left out, as on the person's own page.
+_MAY_BOOK: Final = """NOT p.cannot_schedule AND NOT p.premed AND p.hold = '' AND NOT p.do_not_contact AND p.deceased_on IS NULL AND p.dismissed_on IS NULL
   AND p.status NOT IN ('deceased', 'deleted', 'non_patient')
-  AND p.standing NOT IN ('dismissed', 'deceased', 'bad_debt', 'scheduling_restricted', 'disputed', 'gone', 'moved', 'transferred')
+  AND p.standing NOT IN ('dismissed', 'deceased', 'bad_debt', 'scheduling_restricted', 'disputed', 'gone', 'moved', 'transferred')"""
+_DUE: Final = f"""
+SELECT p.id, coalesce(nullif(p.preferred_name, ''), p.first_name) AS name
+FROM patient p JOIN patient g ON g.practice_id = p.practice_id AND g.id = %(guarantor)s
+JOIN patient_facts f ON f.practice_id = p.practice_id AND f.patient_id = p.id
+WHERE p.practice_id = %(practice)s AND {_FAMILY} AND {_MAY_BOOK}
   AND (f.recall_due_on <= %(soon)s OR (f.recall_due_on IS NULL AND coalesce(f.last_visit_on, '-infinity') < (%(today)s::date - interval '5 months')::date))
   AND NOT EXISTS (SELECT FROM appointment v WHERE v.practice_id = p.practice_id AND v.patient_id = p.id AND v.status = 'scheduled'
                   AND v.deleted_at IS NULL AND v.starts_at > %(now)s)
 ORDER BY p.birthdate, p.id LIMIT %(most)s
+"""
+_THEIRS: Final = f"""
+SELECT coalesce(nullif(p.preferred_name, ''), p.first_name), {_MAY_BOOK}, b.*
+FROM (SELECT {COLUMNS} FROM booking WHERE practice_id = %(practice)s AND booked_by_id = %(guarantor)s AND patient_id <> booked_by_id
+      AND state = 'booked' AND lower(during) > %(now)s) b
+JOIN patient p ON p.practice_id = %(practice)s AND p.id = b.patient_id
+JOIN patient g ON g.practice_id = %(practice)s AND g.id = %(guarantor)s
+WHERE {_FAMILY} ORDER BY b.starts_at, b.id
 """
 
 
@@ -57,6 +66,15 @@ class Relative:
 
     id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """A visit that somebody has booked for a relative, by the given name; ``may_book``: whether it may be moved without a word first."""
+
+    name: str
+    may_book: bool
+    booking: Booking
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,13 @@ def due(practice: Practice, guarantor_id: int, now: datetime) -> list[Relative]:
     return db.rows(
         Relative, _DUE, practice=practice.id, guarantor=guarantor_id, today=today, soon=today + SOON, now=now, most=MOST
     )
+
+
+def theirs(practice: Practice, guarantor_id: int, now: datetime) -> list[Theirs]:
+    """Return the visits still to come that this patient booked for others, in order of time; only of those they may still book for."""
+    today = now.astimezone(practice.zone).date()
+    found = db.tuples(_THEIRS, practice=practice.id, guarantor=guarantor_id, today=today, now=now)
+    return [Theirs(name, may_book, Booking(*row)) for name, may_book, *row in found]
 
 
 def trips(
@@ -135,15 +160,15 @@ def hold(practice: Practice, booked_by: int, trip: Trip, now: datetime, touch_id
     return ref
 
 
-def of(practice_id: int, booked_by: int, state: str, now: datetime, ref: str | None = None) -> list[Booking]:
+def of(practice_id: int, booked_by: int, state: str, now: datetime) -> list[Booking]:
     """Return the visits of the set this patient chose last, that are held (and still run) or booked (and still to come), in order of time."""
     return db.rows(
         Booking,
         f"SELECT {COLUMNS} FROM booking WHERE practice_id = %(practice)s AND booked_by_id = %(by)s AND state = %(state)s "
-        "AND CASE WHEN state = 'held' THEN held_until > %(now)s ELSE upper(during) > %(now)s END AND set_ref = coalesce(%(ref)s, ("
-        "SELECT set_ref::text FROM booking WHERE practice_id = %(practice)s AND booked_by_id = %(by)s AND state = %(state)s "
-        "ORDER BY id DESC LIMIT 1))::uuid ORDER BY lower(during), id",
-        practice=practice_id, by=booked_by, state=state, now=now, ref=ref,
+        "AND CASE WHEN state = 'held' THEN held_until > %(now)s ELSE upper(during) > %(now)s END AND set_ref = ("
+        "SELECT set_ref FROM booking WHERE practice_id = %(practice)s AND booked_by_id = %(by)s AND state = %(state)s "
+        "ORDER BY id DESC LIMIT 1) ORDER BY lower(during), id",
+        practice=practice_id, by=booked_by, state=state, now=now,
     )  # fmt: skip
 
 

@@ -157,17 +157,15 @@ def done(request: HttpRequest, v: Visitor) -> HttpResponse:
 
 
 def _set(request: HttpRequest, v: Visitor, found: list[Booking], *, done: bool) -> HttpResponse:
-    ref, called = None, {}
-    for patient, name, set_ref in db.tuples(
-        "SELECT p.id, coalesce(nullif(p.preferred_name, ''), p.first_name), b.set_ref FROM booking b "
-        "JOIN patient p ON p.practice_id = b.practice_id AND p.id = b.patient_id "
-        "WHERE b.practice_id = %(practice)s AND b.id = ANY(%(ids)s::bigint[])",
-        practice=v.practice.id, ids=[one.id for one in found],
-    ):  # fmt: skip
-        called[patient], ref = name, set_ref
+    called = dict(
+        db.tuples(
+            "SELECT id, coalesce(nullif(preferred_name, ''), first_name) FROM patient WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[])",
+            practice=v.practice.id, ids=[one.patient_id for one in found],
+        )
+    )  # fmt: skip
     visits = [(called[one.patient_id], one.starts_at) for one in found]
     day = found[0].starts_at.astimezone(v.practice.zone).date()
-    return show(request, v, "family_set", visits=visits, day=day, ref=ref, done=done)
+    return show(request, v, "family_set", visits=visits, day=day, ref=found[0].set_ref, done=done)
 
 
 def _day(text: str) -> date | None:

@@ -11,6 +11,7 @@ from recare.bookings.days import Day, by_day
 from recare.bookings.schedule import DAY, Opening
 
 if TYPE_CHECKING:
+    from recare.bookings.booking import Booking
     from recare.portal.page import Visitor
 
 DAYS_SHOWN: Final = 5
@@ -26,15 +27,15 @@ class Offer:
     first: bool
 
 
-def offered(v: Visitor, minutes: int, asked: str, *, hygiene: bool, moving: int | None = None) -> Offer:
+def offered(v: Visitor, minutes: int, asked: str, *, hygiene: bool, moving: Booking | None = None) -> Offer:
     """Return the next days that have times, from the day that was asked for (ISO) or today; ``moving``: a booking that gives its place up."""
     first_day = max(_day(asked) or v.today, v.today)
     found = caps.within(
         v.practice,
         openings.find(v.practice, first_day, _LOOK, minutes, v.now, hygiene),
         v.now,
-        [v.person.id],
-        [] if moving is None else [moving],
+        [v.person.id if moving is None else moving.patient_id],
+        [] if moving is None else [moving.id],
     )
     days = by_day(found, v.practice.zone)
     shown = tuple(days[:DAYS_SHOWN])

@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from recare.base import db
 from recare.bookings import book as booking_book
 from recare.bookings import booking as bookings
-from recare.bookings import ics, openings
+from recare.bookings import ics, openings, sets
 from recare.bookings import visits as right_visits
 from recare.bookings.booking import AlreadyBooked, Booking, Gone, Taken
+from recare.bookings.sets import Theirs
 from recare.messages import links
 from recare.portal import family, times
 from recare.portal.page import Visitor, go, patient_page, show
@@ -83,31 +84,32 @@ def done(request: HttpRequest, v: Visitor) -> HttpResponse:
 
 @patient_page("manage", "GET", "HEAD")
 def manage(request: HttpRequest, v: Visitor) -> HttpResponse:
-    """Show the next visit, whether booked here or by telephone."""
+    """Show the next visit, whether booked here or by telephone, and those that the patient has booked for the family."""
     there = bookings.upcoming(v.practice.id, v.person.id, v.now)
     said = request.GET.get("said", "")
     return show(
         request, v, "manage", booking=there, at=there.starts_at if there else _next_visit(v),
-        changeable=there is not None and there.starts_at > v.now, said=said if said in {"moved", "cancelled"} else "", family=family.names(v),
+        changeable=there is not None and there.starts_at > v.now, theirs=sets.theirs(v.practice, v.person.id, v.now),
+        said=said if said in {"moved", "cancelled"} else "", family=family.names(v),
     )  # fmt: skip
 
 
 @patient_page("manage")
 def move(request: HttpRequest, v: Visitor) -> HttpResponse:
     """Times for another visit; a button swaps the two."""
-    there = bookings.upcoming(v.practice.id, v.person.id, v.now)
-    if there is None or there.starts_at <= v.now or not v.person.may_book:
+    there = _changeable(request, v)
+    if there is None or not there.may_book:
         return go(v, "manage")
-    visit = _same_visit(v, there)
+    visit = _same_visit(v, there.booking)
     if request.method != "POST":
         return _times(request, v, visit, moving=there)
     asked = times.picked(v, request.POST.get("time", ""), visit.minutes, hygiene=visit.hygiene)
     if asked is None:
-        return go(v, "manage", "move")
+        return go(v, "manage", "move", visit=there.booking.ref)
     wanted, free = asked
     for opening in free:
         try:
-            booking_book.move(v.practice.id, there.id, opening, v.now)
+            booking_book.move(v.practice.id, there.booking.id, opening, v.now)
         except Taken:
             continue
         except Gone:
@@ -119,13 +121,27 @@ def move(request: HttpRequest, v: Visitor) -> HttpResponse:
 @patient_page("manage")
 def cancel(request: HttpRequest, v: Visitor) -> HttpResponse:
     """Ask once, then cancel."""
-    there = bookings.upcoming(v.practice.id, v.person.id, v.now)
-    if there is None or there.starts_at <= v.now:
+    there = _changeable(request, v)
+    if there is None:
         return go(v, "manage")
     if request.method != "POST":
-        return show(request, v, "cancel", booking=there)
-    booking_book.cancel(v.practice.id, there.id, v.now)
+        return show(request, v, "cancel", there=there, action=v.url("manage", "cancel", visit=there.booking.ref))
+    try:
+        booking_book.cancel(v.practice.id, there.booking.id, v.now)
+    except Gone:
+        return go(v, "manage")
     return go(v, "manage", said="cancelled")
+
+
+def _changeable(request: HttpRequest, v: Visitor) -> Theirs | None:
+    """Return the visit that an address names, the patient's own or one they booked for the family; their own next one when it names none.
+
+    Forms name it, so that an older tab never cancels the visit that took its place.
+    """
+    named, own = request.GET.get("visit", ""), bookings.upcoming(v.practice.id, v.person.id, v.now)
+    if own is not None and own.starts_at > v.now and named in {"", str(own.ref)}:
+        return Theirs("", v.person.may_book, own)
+    return next((one for one in sets.theirs(v.practice, v.person.id, v.now) if str(one.booking.ref) == named), None)
 
 
 @patient_page("manage", "GET", "HEAD")
@@ -148,20 +164,19 @@ class _Missed:
 
 
 def _times(
-    request: HttpRequest, v: Visitor, visit: Visit, moving: Booking | None = None, missed: _Missed | None = None
+    request: HttpRequest, v: Visitor, visit: Visit, moving: Theirs | None = None, missed: _Missed | None = None
 ) -> HttpResponse:
-    offer = times.offered(
-        v, visit.minutes, request.GET.get("from", ""), hygiene=visit.hygiene, moving=moving.id if moving else None
-    )
-    page = ("manage", "move") if moving else ("book", "")
+    there = moving.booking if moving else None
+    offer = times.offered(v, visit.minutes, request.GET.get("from", ""), hygiene=visit.hygiene, moving=there)
+    page, named = (("manage", "move"), {"visit": there.ref}) if there else (("book", ""), {})
     return show(
-        request, v, "times", 409 if missed else 200, offer=offer, visit=visit, moving=moving, missed=missed, action=v.url(*page), family="" if moving else family.names(v),
-        later=v.url(*page, **{"from": offer.later.isoformat()}) if offer.later else "",
+        request, v, "times", 409 if missed else 200, offer=offer, visit=visit, moving=moving, missed=missed, action=v.url(*page, **named),
+        later=v.url(*page, **named, **{"from": offer.later.isoformat()}) if offer.later else "", family="" if moving else family.names(v),
     )  # fmt: skip
 
 
 def _gone(
-    request: HttpRequest, v: Visitor, visit: Visit, wanted: Opening, moving: Booking | None = None
+    request: HttpRequest, v: Visitor, visit: Visit, wanted: Opening, moving: Theirs | None = None
 ) -> HttpResponse:
     close = openings.nearest(v.practice, wanted, v.now, hygiene=visit.hygiene, online=True)
     return _times(request, v, visit, moving, _Missed(wanted.starts_at, close))

@@ -65,6 +65,82 @@ def test_one_link_books_the_family_and_every_ones_campaign_stops(
     ]  # the message brought the one who read it; the children's visits are not credited to it
 
 
+def book_for(stranger: Client, path: str, who: list[int]) -> None:
+    shown = page(stranger, f"{path}/family?" + "&".join(f"who={each}" for each in who))
+    stranger.post(f"{path}/family", {"who": who, "time": buttons(shown)[0]})
+    ref = re.findall(r'name="set" value="([^"]+)"', page(stranger, f"{path}/family/confirm"))[0]
+    assert stranger.post(f"{path}/family/confirm", {"set": ref}).headers["Location"] == f"{path}/family/done"
+
+
+def places(html: str, part: str) -> list[str]:
+    """The addresses behind the buttons that move or cancel a relative's visit."""
+    return re.findall(rf'href="([^"]+/{part}\?visit=[^"]+)"', html)
+
+
+def states(way: Written, patient: int) -> list[str]:
+    found = db.tuples(
+        "SELECT state FROM booking WHERE practice_id = %(p)s AND patient_id = %(i)s ORDER BY id",
+        p=way.practice.id, i=patient,
+    )  # fmt: skip
+    return [state for (state,) in found]
+
+
+def test_who_booked_for_a_child_moves_and_cancels_that_visit(
+    stranger: Client, way: Written, children: dict[str, int]
+) -> None:
+    path, mia = way.path("book"), children["Mia"]
+    manage = path.replace("book", "manage")
+    book_for(stranger, path, [way.patient, mia])
+    [move] = places(page(stranger, manage), "move")
+    times = page(stranger, move)
+    assert "Mia" in times
+    action = re.findall(r'action="([^"]+)"', times)[0]
+    assert stranger.post(action, {"time": buttons(times)[-1]}).headers["Location"] == f"{manage}?said=moved"
+    with db.scope(way.practice.id):
+        assert (states(way, way.patient), states(way, mia)) == (["booked"], ["moved", "booked"])
+    [cancel] = places(page(stranger, manage), "cancel")  # a visit that was moved is still theirs to change
+    assert stranger.post(move, {"time": buttons(times)[0]}).headers["Location"] == manage  # an older tab
+    assert stranger.post(cancel).headers["Location"] == f"{manage}?said=cancelled"
+    with db.scope(way.practice.id):
+        assert (states(way, way.patient), states(way, mia)) == (["booked"], ["moved", "cancelled"])
+
+
+def test_nobody_changes_the_visit_of_somebody_they_may_not_book_for(
+    stranger: Client, way: Written, children: dict[str, int]
+) -> None:
+    path = way.path("book")
+    manage = path.replace("book", "manage")
+    book_for(stranger, path, [children["Mia"], children["Leo"]])
+    [_, leo], [_, cancel] = (places(page(stranger, manage), part) for part in ("move", "cancel"))
+    with db.scope(way.practice.id):
+        db.run("UPDATE patient SET premed = true WHERE id = %(leo)s", leo=children["Leo"])
+        db.run("UPDATE patient SET guarantor_id = id WHERE id = %(mia)s", mia=children["Mia"])
+    shown = page(stranger, manage)
+    assert (len(places(shown, "move")), len(places(shown, "cancel"))) == (
+        0,
+        1,
+    )  # who needs a word first may still cancel
+    assert stranger.get(leo).headers["Location"] == manage
+    for visit in way.values("SELECT ref FROM booking WHERE practice_id = %(practice)s AND patient_id <> %(patient)s"):
+        stranger.post(f"{manage}/cancel?visit={visit}")
+    with db.scope(way.practice.id):
+        assert (states(way, children["Mia"]), states(way, children["Leo"])) == (["booked"], ["cancelled"])
+    assert stranger.post(cancel).headers["Location"] == manage
+
+
+def test_an_older_tab_does_not_cancel_the_visit_that_took_the_place(stranger: Client, way: Written) -> None:
+    path = way.path("book")
+    manage = path.replace("book", "manage")
+    stranger.post(path, {"time": buttons(page(stranger, path))[0]})
+    ref = re.findall(r'name="ref" value="([^"]+)"', page(stranger, f"{path}/confirm"))[0]
+    stranger.post(f"{path}/confirm", {"ref": ref})
+    old = re.findall(r'action="([^"]+)"', page(stranger, f"{manage}/cancel"))[0]
+    stranger.post(f"{manage}/move", {"time": buttons(page(stranger, f"{manage}/move"))[3]})
+    assert stranger.post(old).headers["Location"] == manage
+    with db.scope(way.practice.id):
+        assert states(way, way.patient) == ["moved", "booked"]
+
+
 def test_a_stranger_among_the_chosen_is_not_booked(stranger: Client, way: Written, children: dict[str, int]) -> None:
     path = way.path("book")
     shown = page(stranger, f"{path}/family?who={children['Stranger']}")

@@ -21,9 +21,9 @@ def say(context: dict[str, Any], key: str, **values: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def to(context: dict[str, Any], page: str, part: str = "", language: str = "") -> str:
+def to(context: dict[str, Any], page: str, part: str = "", language: str = "", **query: Any) -> str:
     """Write the address of another page of the same link."""
-    found: str = context["v"].url(page, part, language)
+    found: str = context["v"].url(page, part, language, **query)
     return found
 
 
