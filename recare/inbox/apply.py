@@ -13,6 +13,7 @@ import structlog
 
 from recare.base import db
 from recare.campaigns import stop
+from recare.channels.email import quotes
 from recare.consent import deadline, grant, revoke
 from recare.inbox import answer, intent, release, situation
 from recare.messages import opt_in
@@ -69,8 +70,11 @@ def apply_event(practice_id: int, event_id: int, now: datetime) -> Reading | Non
     found = situation.claim(practice_id, event_id)
     if found is None:
         return None
-    words = intent.own_words(found.body) if found.channel == "email" else found.body
+    words = quotes.own_words(found.body) if found.channel == "email" else found.body
     reading = intent.read(words, found.question)
+    if found.automatic:
+        _automatic(practice_id, found, reading, now)
+        return reading
     if found.channel == "one_click":
         reading = intent.Reading("stop", "stop", "one-click", "")
     task = None
@@ -83,6 +87,17 @@ def apply_event(practice_id: int, event_id: int, now: datetime) -> Reading | Non
     name = "maybe_optout" if reading.stop == "maybe" and reading.name not in intent.GRAVE else reading.name
     _done(practice_id, found, name, task, now)
     return reading
+
+
+def _automatic(practice_id: int, found: Situation, reading: Reading, now: datetime) -> None:
+    """Nobody's words (RFC 3834): they end nothing but for a death (PAT-03). What sounds like a stop is a doubt; the rest waits for an idle moment."""
+    if reading.name == "deceased":
+        name, task = "deceased", _deceased(practice_id, found, reading, now)
+    elif reading.stop != "none":
+        name, task = "maybe_optout", _maybe(practice_id, found, reading, now)
+    else:
+        name, task = "automatic", _task(practice_id, found, "auto_reply", 8, now)
+    _done(practice_id, found, name, task, now)
 
 
 def _done(practice_id: int, found: Situation, name: str, task: int | None, now: datetime) -> None:
@@ -137,6 +152,8 @@ def _stop(practice_id: int, found: Situation, reading: Reading, now: datetime) -
     stop.stop(practice_id, found.patients, "opted_out", now)
     if reading.name not in intent.GRAVE:
         answer.confirm_opt_out(practice_id, found, reading.language, now)
+    if found.channel == "email" and not found.patients:  # people have several addresses, and we write to another one
+        _task(practice_id, found, "reply", 6, now, why="a stop from an address in no chart")
     if "cancel" in reading.why:  # perhaps a visit was meant as well; a machine cancels none
         _task(practice_id, found, "reply", 3, now, why="cancel")
 

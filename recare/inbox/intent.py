@@ -24,10 +24,6 @@ Name = Literal[
 DETECTOR: Final = "rules-1"
 
 _NOT_WORDS: Final = re.compile(r"[^\w\s?]+|_")
-_QUOTED: Final = re.compile(
-    r"^\s*>.*$|^\s*(?:on\b.{5,200}\bwrote:|el\b.{5,200}\bescribi[oó]:|-{2,}\s*(?:original message|mensaje original)|from:\s|de:\s).*",
-    re.IGNORECASE | re.MULTILINE | re.DOTALL,
-)
 
 _WHO: Final = re.compile(
     r"^(?:sorry |hi |um )?(?:who(?: i)?s (?:this|it|that)|who (?:are you|dis|r u)|quien (?:es|eres|habla)(?: este| esto| usted)?)\W*$"
@@ -107,9 +103,3 @@ def plain(text: str) -> str:
     return " ".join(
         _NOT_WORDS.sub(" ", bare.replace("'", "").replace("\u2019", "")).replace("?", " ? ").split()
     ).strip()
-
-
-def own_words(body: str) -> str:
-    """Return what the person wrote in an e-mail, without the message it quotes: our own footer says "unsubscribe", they may not."""
-    kept = _QUOTED.sub("", body).strip()
-    return kept or body.strip()

@@ -20,7 +20,8 @@ _ANSWERS: Final = {"sms": "sms", "email": "email", "voicemail": "call"}
 class Inbound:
     """What a provider, a mailbox or a page handed us. ``sender`` is normalised: E.164 or lower-case e-mail.
 
-    ``raw`` is the provider's own record. One key is read: ``auto_replied``, when it has already confirmed a STOP (OPT-04).
+    ``raw`` is the provider's own record. These keys are read: ``auto_replied``, when it has already confirmed a STOP (OPT-04); ``automatic``,
+    when a machine sent it; ``answers``, the message of ours that it names.
     """
 
     practice_id: int
@@ -46,7 +47,8 @@ def receive(inbound: Inbound, now: datetime) -> int | None:
         event = _store(inbound, point, now)
         if event is None:
             return None
-        _mark_answered(practice, point, inbound.channel, now)
+        if not inbound.raw.get("automatic"):
+            _mark_answered(practice, point, inbound.channel, now)
         hold.hold(practice, [point], event, now)
     return event
 

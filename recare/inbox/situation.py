@@ -24,6 +24,7 @@ class Situation:
     contact_point_id: int
     received_at: datetime
     auto_replied: bool
+    automatic: bool
     was_out: bool
     was_wrong: bool
     message_id: int | None
@@ -65,6 +66,7 @@ def _patients(practice_id: int, found: Situation) -> tuple[int, ...]:
 
 _SITUATION: Final = """
 SELECT i.id, i.channel, i.provider, i.body, i.contact_point_id, i.received_at, coalesce((i.raw ->> 'auto_replied')::boolean, false) AS auto_replied,
+       coalesce((i.raw ->> 'automatic')::boolean, false) AS automatic,
        p.sms_out_at IS NOT NULL AS was_out, p.wrong_number_at IS NOT NULL AS was_wrong,
        m.id AS message_id, m.patient_id AS message_patient_id, coalesce(m.reply_question, '') AS question,
        ARRAY(SELECT e.patient_id FROM touch t JOIN enrolment e ON e.practice_id = t.practice_id AND e.id = ANY(t.shared_with)
@@ -75,6 +77,6 @@ LEFT JOIN LATERAL (
     SELECT m.id, m.patient_id, m.touch_id, m.reply_question FROM message m
     WHERE m.practice_id = i.practice_id AND m.contact_point_id = i.contact_point_id AND m.state IN ('sending', 'sent', 'unknown')
       AND coalesce(m.sent_at, m.claimed_at) BETWEEN i.received_at - %(within)s AND i.received_at
-    ORDER BY coalesce(m.sent_at, m.claimed_at) DESC, m.id DESC LIMIT 1) m ON true
+    ORDER BY (m.id = (i.raw ->> 'answers')::bigint) DESC NULLS LAST, coalesce(m.sent_at, m.claimed_at) DESC, m.id DESC LIMIT 1) m ON true
 WHERE i.practice_id = %(practice)s AND i.id = %(event)s
 """

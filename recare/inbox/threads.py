@@ -12,7 +12,7 @@ IN_WORDS: Final = {
     "stop": "asked to stop", "maybe_optout": "may want no more messages", "yes": "would like to come", "wrong_number": "says it is the wrong number",
     "question": "asks something", "not_now": "not now", "call_me": "would like to be called", "other_dentist": "sees another dentist",
     "moved": "has moved away", "angry": "is angry", "deceased": "says somebody has died", "help": "asks who we are", "start": "opted in again",
-    "unclear": "not understood by the rules",
+    "unclear": "not understood by the rules", "automatic": "an automatic answer",
 }  # fmt: skip
 """What the rules made of somebody's words."""
 _ENTRIES: Final = 200

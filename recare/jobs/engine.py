@@ -16,7 +16,7 @@ from recare.bookings import book, chart
 from recare.calls import worklist
 from recare.campaigns import advance, stop
 from recare.consent import stops_file
-from recare.inbox import apply
+from recare.inbox import apply, mailbox
 from recare.jobs import counting
 from recare.messages import reconcile, render, send, settle, templates, tidy
 from recare.reports import outcomes
@@ -43,6 +43,7 @@ class Stage:
 
 STAGES: Final = (
     Stage("library", templates.install_batch, every=HOUR),
+    Stage("mailboxes", mailbox.read_batch, again=False),
     Stage("replies", apply.apply_batch),
     Stage("unread replies", apply.expire_reviews_batch),
     Stage("opt-outs on file", stops_file.write_batch),

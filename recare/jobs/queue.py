@@ -89,6 +89,7 @@ _AT_ONCE: Final = 500
 _DUE: Final = """
 SELECT p.id FROM practice p WHERE p.id = ANY(%(practices)s::bigint[]) AND (
     EXISTS (SELECT FROM inbound_event i WHERE i.practice_id = p.id AND i.applied_at IS NULL)
+    OR EXISTS (SELECT FROM mailbox b WHERE b.practice_id = p.id AND b.due_at <= %(now)s)
     OR EXISTS (SELECT FROM patient_change c WHERE c.practice_id = p.id)
     OR EXISTS (SELECT FROM enrolment e WHERE e.practice_id = p.id AND e.state = 'waiting' AND e.due_at <= %(now)s)
     OR EXISTS (SELECT FROM message m WHERE m.practice_id = p.id AND m.state = 'queued' AND m.not_before <= %(now)s)

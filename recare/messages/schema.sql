@@ -221,6 +221,29 @@ CREATE TABLE suppression_check (
 CREATE INDEX suppression_check_last ON suppression_check (practice_id, sender_id, at);
 SELECT guard_by_practice('suppression_check');
 
+-- The mailbox in which answers to a sender's e-mail, bounces and complaints arrive, and how far it has been read. It is never changed:
+-- which mail is new is known here alone. `validity` is the folder's UIDVALIDITY; with another one every number means another mail.
+CREATE TABLE mailbox (
+    practice_id bigint NOT NULL REFERENCES practice (id),
+    sender_id bigint NOT NULL,
+    settings bytea NOT NULL,               -- encrypted JSON
+    added_at timestamptz NOT NULL,
+    due_at timestamptz NOT NULL,           -- when it is looked into next
+    validity bigint,                       -- null before the first look
+    last_uid bigint NOT NULL DEFAULT 0,
+    read_at timestamptz,                   -- when it was last read to its end
+    failing_since timestamptz,
+    error text NOT NULL DEFAULT '',        -- a sentence of ours, never words of a mail
+    answers integer NOT NULL DEFAULT 0,
+    bounces integer NOT NULL DEFAULT 0,
+    complaints integer NOT NULL DEFAULT 0,
+    left_alone integer NOT NULL DEFAULT 0, -- mail that does not concern us; nothing of it is kept
+    PRIMARY KEY (practice_id, sender_id),
+    FOREIGN KEY (practice_id, sender_id) REFERENCES sender (practice_id, id),
+    CHECK ((failing_since IS NULL) = (error = ''))
+);
+SELECT guard_by_practice('mailbox');
+
 -- When a practice's old texts were last looked through (I7).
 CREATE TABLE message_tidy (
     practice_id bigint PRIMARY KEY REFERENCES practice (id),

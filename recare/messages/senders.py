@@ -34,6 +34,12 @@ class Sender:
     is_rehearsal: bool
 
 
+# Where a sender's mailbox is read, answers go there: to the sender's own address, where bounces go too. Else to the practice's address.
+_COLUMNS = """s.id, s.channel, s.provider, s.address, s.settings, r.name, r.is_rehearsal,
+    CASE WHEN EXISTS (SELECT FROM mailbox b WHERE b.practice_id = s.practice_id AND b.sender_id = s.id) THEN s.address ELSE r.email END AS reply_to
+FROM sender s JOIN practice r ON r.id = s.practice_id"""
+
+
 def held(practice_id: int) -> bool:
     """Whether the kill switch of the practice, of its group or of the installation is thrown."""
     return bool(db.value("SELECT sending_held(%(practice)s)", practice=practice_id))
@@ -43,9 +49,7 @@ def ready(practice_id: int) -> dict[str, Sender]:
     """Return the practice's sender of each channel that has one which is not paused; the oldest where there are several."""
     found = db.rows(
         Sender,
-        "SELECT DISTINCT ON (s.channel) s.id, s.channel, s.provider, s.address, s.settings, r.name, r.email AS reply_to, "
-        "r.is_rehearsal FROM sender s JOIN practice r ON r.id = s.practice_id "
-        "WHERE s.practice_id = %(practice)s AND s.paused_at IS NULL ORDER BY s.channel, s.id",
+        f"SELECT DISTINCT ON (s.channel) {_COLUMNS} WHERE s.practice_id = %(practice)s AND s.paused_at IS NULL ORDER BY s.channel, s.id",
         practice=practice_id,
     )
     return {sender.channel: sender for sender in found}
@@ -55,8 +59,7 @@ def by_id(practice_id: int, sender_ids: list[int]) -> dict[int, Sender]:
     """Return senders by id, paused ones too: what became of a message may be asked of any."""
     found = db.rows(
         Sender,
-        "SELECT s.id, s.channel, s.provider, s.address, s.settings, r.name, r.email AS reply_to, r.is_rehearsal "
-        "FROM sender s JOIN practice r ON r.id = s.practice_id WHERE s.practice_id = %(practice)s AND s.id = ANY(%(ids)s)",
+        f"SELECT {_COLUMNS} WHERE s.practice_id = %(practice)s AND s.id = ANY(%(ids)s)",
         practice=practice_id, ids=sender_ids,
     )  # fmt: skip
     return {sender.id: sender for sender in found}

@@ -73,6 +73,18 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "A provider's list of opt-outs could not be read",
         "Check the sender; it is asked again tomorrow.",
     ),
+    "mailbox_unread": (
+        "The practice's mailbox cannot be read",
+        "Opt-outs, answers and bounces by e-mail go unseen. See on the senders page what is wrong, or look into the mailbox yourself.",
+    ),
+    "mail_not_understood": (
+        "A mail in the practice's mailbox could not be read",
+        "Look for it in the mailbox by its time. If it asks for anything, enter it on the patient's page.",
+    ),
+    "auto_reply": (
+        "An automatic answer came",
+        "Such as a note of absence. Nothing automatic goes there until somebody has looked; on the inbox page one press settles all.",
+    ),
     "print_letters": ("Letters wait to be printed", "Print them, put them in the mail, and say on which day."),
     "returned_letter": (
         "A letter came back",

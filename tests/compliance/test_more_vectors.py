@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from recare.channels.email.quotes import own_words
 from recare.compliance.optout import is_help, is_start, read
 from recare.compliance.segments import count
 from recare.compliance.zones import Address, place
@@ -75,7 +76,7 @@ def test_OPT_01_other_uses_of_the_words_go_to_a_person_or_mean_nothing(text: str
     ],
 )  # fmt: skip
 def test_OPT_01_what_a_mail_quotes_is_not_what_the_person_says(mail: str, verdict: str) -> None:
-    assert read(intent.own_words(mail)).verdict == verdict
+    assert read(own_words(mail)).verdict == verdict
 
 
 @pytest.mark.parametrize("text", ["HELP!", "Help?", "ayuda", "INFO."])
@@ -288,3 +289,8 @@ def test_OFR_02_more_words_for_a_waiver(text: str) -> None:
 @pytest.mark.parametrize("text", ["Questions about coverage or your copay? Call us", "We file with your insurance plan for you", "Pay online after your visit"])  # fmt: skip
 def test_OFR_02_talking_of_insurance_is_no_waiver(text: str) -> None:
     assert "COPAY_WAIVER" not in codes("R", "email", zip="30303", text=text)
+
+
+@pytest.mark.parametrize("payer", ["va", "champva", "Medicaid", "ihs"])
+def test_OFR_01_a_payer_nobody_has_named_may_be_a_federal_one(payer: str) -> None:
+    assert "OFFER_FED" in codes("P", "email", level=3, zip="92101", offer=OFFER, payer_class=payer)

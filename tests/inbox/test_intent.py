@@ -98,23 +98,6 @@ def test_OPT_02_stop_contacting_me_means_every_channel(text: str, everything: bo
     assert (read.stop, read.everything) == ("stop", everything)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "Yes please\n\nOn Tue, Jan 12, 2027 at 9:00 AM Maple Dental <frontdesk@mapledental.example.com> wrote:\n> Unsubscribe here",
-        "Yes please\n> unsubscribe at any time",
-        "Yes please\n-----Original Message-----\nFrom: Maple Dental\nUnsubscribe",
-        "Yes please\n\nFrom: Maple Dental\nSent: Tuesday\nTo unsubscribe, click here",
-    ],
-)
-def test_our_own_quoted_footer_unsubscribes_nobody(body: str) -> None:
-    assert intent.read(intent.own_words(body)).stop == "none"
-
-
-def test_a_mail_that_is_nothing_but_a_quote_is_read_whole() -> None:
-    assert intent.own_words("> please stop") == "> please stop"
-
-
 @pytest.mark.parametrize("name", sorted(set(_HEARD) - {"not_deceased"}))
 def test_PAT_01_OPT_01_many_ways_to_say_one_thing(name: str) -> None:  # noqa: N802
     assert [(text, intent.read(text).name) for text in _HEARD[name] if intent.read(text).name != name] == []

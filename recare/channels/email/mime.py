@@ -25,6 +25,9 @@ _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]
 _PLAIN_URL = re.compile(r"https?://[!-;=?-~]+")  # printable ASCII without spaces and angle brackets
 _PART = b'--%b\r\nContent-Type: text/%b; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n\r\n%b\r\n'
 
+_NO_MACHINES = b"Auto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: OOF, AutoReply\r\n"
+"""Asks other machines to send no automatic answer (RFC 3834): each would hold the address until a person has read it."""
+
 
 def message_id(our_id: str, sender: str) -> str:
     """Return the Message-ID that follows from our id, so that a bounce can be traced back to it."""
@@ -63,6 +66,7 @@ def _headers(outgoing: Outgoing, now: datetime) -> bytes:
         _folded("Subject", outgoing.subject),
         _folded("Date", format_datetime(now)),
         f"Message-ID: {message_id(outgoing.our_id, outgoing.sender)}\r\n".encode("ascii"),
+        f"X-Recare-Message: {outgoing.our_id}\r\n".encode("ascii"),  # some relays give a Message-ID of their own
         b"MIME-Version: 1.0\r\n",
     ]
     if outgoing.reply_to:
@@ -71,6 +75,7 @@ def _headers(outgoing: Outgoing, now: datetime) -> bytes:
         if not _PLAIN_URL.fullmatch(outgoing.list_unsubscribe):
             raise ValueError("The unsubscribe address is no plain address.")
         mailbox = outgoing.reply_to or outgoing.sender
+        lines.append(_NO_MACHINES)
         lines.append(
             f"List-Unsubscribe: <{outgoing.list_unsubscribe}>,\r\n <mailto:{mailbox}?subject=unsubscribe>\r\n"
             "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode("ascii")
