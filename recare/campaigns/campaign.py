@@ -142,6 +142,8 @@ def frozen(practice_id: int, plan: Playbook, now: datetime) -> dict[str, Any]:
         segment = audience.frozen_segment(practice_id, plan.segment)
     except (LookupError, ValueError) as error:
         problems.append(str(error))
+    if plan.offers:
+        problems += offers.unfair(segment.get("predicate"))
     if problems:
         raise CannotPublishError(problems)
     known = offers.by_slug(practice_id)

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 REPEAT_DAYS: Final = 30  # an offer that has ended is not made again at once: "last day" would have been untrue (EML-06)
 
 # Facts that are, or stand in for, a protected trait (OFR-04): language for national origin, kinds of care for a diagnosis.
-PROTECTED_FACTS: Final = frozenset({"age", "adult", "birthday_month", "sex", "language", "care", "procedure_code"})
+PROTECTED_FACTS: Final = frozenset(
+    {
+        "age", "adult", "birthday_month", "sex", "language", "recall", "care", "procedure_code", "unscheduled", "unscheduled_items",
+        "oldest_plan", "plan_expires",
+    }
+)  # fmt: skip
+"""Facts that are, or stand in for, a protected trait or a diagnosis: the kind of a recall and an open plan tell what was found."""
 
 
 class OfferError(ValueError):
@@ -119,7 +125,7 @@ def save(practice_id: int, slug: str, terms: dict[str, Any], actor: str, now: da
     if not problems:
         problems = (
             _unreadable(terms.get("predicate"))
-            + _unfair(terms.get("predicate"))
+            + unfair(terms.get("predicate"))
             + _repeats(practice_id, slug, terms, now)
         )
     if problems:
@@ -201,7 +207,7 @@ def problems_of(offer: Offer, now: datetime) -> list[str]:
         problems.append("The offer has ended already; set a later end before anyone is told.")
     if offer.waives_copay:
         problems.append("The offer waives a copay or deductible, which no dental practice may do (OFR-02).")
-    return problems + _unfair(offer.predicate)
+    return problems + unfair(offer.predicate)
 
 
 def facts_of(data: Any) -> list[str]:
@@ -233,11 +239,12 @@ def members(practice_id: int, offer: Offer, patient_ids: Sequence[int], today: d
     )
 
 
-def _unfair(data: object) -> list[str]:
-    unfair = [fact for fact in facts_of(data) if fact in PROTECTED_FACTS]
+def unfair(data: object) -> list[str]:
+    """Return why a predicate may not choose who gets an offer: its own, or that of a campaign that carries one (OFR-04)."""
     return [
         f"Who gets an offer may not depend on '{fact}': it is, or stands in for, a protected trait (OFR-04)."
-        for fact in unfair
+        for fact in facts_of(data)
+        if fact in PROTECTED_FACTS
     ]
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.utils import DatabaseError
 
 from recare.base import db
-from recare.campaigns import advance, offers
+from recare.campaigns import advance, campaign, offers, playbook
 from tests.campaigns import build
 from tests.campaigns.build import NOW
 from tests.factories import insert
@@ -71,6 +71,30 @@ def test_ofr_04_an_offer_with_a_hole_is_not_approved(practice: Practice, changes
 def test_ofr_04_an_offer_may_not_ask_for_a_protected_trait(practice: Practice, predicate: dict[str, Any]) -> None:
     with pytest.raises(offers.OfferError, match="protected trait"):
         made(practice, predicate=predicate)
+
+
+@pytest.mark.parametrize(
+    ("segment", "fact"),
+    [
+        ({"all": [{"sex": {"is": "m"}}, {"age": {"at_least": 30, "at_most": 45}}]}, "sex"),
+        ({"recall": {"is": "perio"}}, "recall"),
+        ({"unscheduled_items": {"at_least": 1}}, "unscheduled_items"),
+        ({"band": {"is": "long_lapsed"}}, ""),
+    ],
+)
+def test_OFR_04_a_campaign_with_an_offer_chooses_nobody_by_a_protected_trait(  # noqa: N802
+    practice: Practice, segment: dict[str, Any], fact: str
+) -> None:
+    made(practice)
+    for steps in (STEPS, [{"channel": "call", "template": "plain"}]):
+        plan = build.text(segment=segment, steps=steps)
+        build.templates(practice.id, playbook.read(plan))
+        made_plan = campaign.create(practice.id, f"Plan {len(steps[0])}", plan, "owner", NOW)
+        if fact and "offer" in steps[0]:
+            with pytest.raises(campaign.CannotPublishError, match=f"depend on '{fact}'"):
+                campaign.publish(practice.id, made_plan, "owner", NOW)
+        else:
+            campaign.publish(practice.id, made_plan, "owner", NOW)
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,7 @@ def test_PAT_04_a_guardians_consent_never_revives() -> None:
         "ADULT_RECONSENT",
     )
     assert answer(birthdate=date(2000, 1, 1), consented_on=date(2020, 1, 1), has_guardian=True).allowed
+    assert answer(birthdate=date(2000, 1, 1), consented_on=date(2010, 1, 1)).codes == ("ADULT_RECONSENT",)
     assert answer("R", "letter", birthdate=date(2000, 1, 1), adult_since_consent=True).allowed, (
         "the way to ask the adult"
     )
@@ -288,6 +289,39 @@ def test_OFR_03_no_referral_rewards_without_row_and_note() -> None:
         (("religion",), True),
         (("diagnosis",), True),
         (("national_origin",), True),
+        *(
+            ((word,), True)
+            for word in (
+                "language = es",
+                "Hispanic",
+                "ladies",
+                "over 65",
+                "60+",
+                "30-45",
+                "young_adults",
+                "kids",
+                "recall perio",
+                "D4341",
+                "unscheduled_items",
+                "LGBTQ",
+                "church members",
+                "wheelchair",
+                "married",
+            )
+        ),
+        *(
+            ((word,), False)
+            for word in (
+                "zip",
+                "families",
+                "payer",
+                "visits_24m >= 1",
+                "household_size",
+                "careful",
+                "whitening",
+                "band = long_lapsed",
+            )
+        ),
         (("disability",), True),
         (("last_visit_months >= 18",), False),
         (("new_patient",), False),

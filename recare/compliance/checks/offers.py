@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from recare.compliance.question import Question
 
 FEDERAL: Final = frozenset({"medicare", "medicaid", "chip", "tricare"})
+PRIVATE: Final = frozenset({"commercial", "self_pay", "membership"})
+"""Payers that are surely of no federal program; whatever is not named here may be one."""
 GIFT_CENTS: Final = 1500
 GIFT_YEAR_CENTS: Final = 7500
 
@@ -22,9 +24,12 @@ WAIVER: Final = re.compile(
 )
 WAIVER_SIGNS: Final = ("pay", "deduc", "pocket", "paid", "pago")
 PROTECTED: Final = re.compile(
-    r"(?<![a-z])(?:race|racial|ethnic\w*|colou?r|religi\w*|faith|sex|gender\w*|m[ae]n|wom[ae]n|males?|females?|boys?|girls?|orientation|"
-    r"gay|lesbian|nationality|national[ _-]?origin|immigra\w*|disab\w*|age|ages|aged|agegroup|birth\w*|years?[ _-]old|seniors?|diagnos\w*|"
-    r"conditions?|hiv|pregnan\w*|marital\w*)(?![a-z])",
+    r"(?<![a-z])(?:rac(?:e|ial)|ethnic\w*|colou?r|black|white|asians?|hispanics?|latin[oax]s?|african\w*|caucasians?|religi\w*|faith|church\w*|christians?|"
+    r"jew\w*|muslims?|catholics?|sex|gender\w*|m[ae]n|wom[ae]n|males?|females?|boys?|girls?|ladies|gentlem[ae]n|mo(?:m|ther)s?|(?:dad|father)s?|"
+    r"orientation|gay|lesbian|lgbt\w*|trans(?:gender)?|nationality|national[ _-]?origin|citizen\w*|immigra\w*|languages?|spanish|disab\w*|"
+    r"handicap\w*|wheelchair|age|ages|aged|agegroup|birth\w*|years?[ _-]old|(?:over|under) ?\d\d|\d\d ?(?:\+|- ?\d\d)|seniors?|elderly|adults?|teens?|"
+    r"minors?|children|child|kids?|diagnos\w*|conditions?|care|perio\w*|procedure\w*|d\d{4}|unfinished[ _-]plan|unscheduled\w*|diabet\w*|hiv|"
+    r"smok\w*|pregnan\w*|marital\w*|married|single)(?![a-z])",
     re.IGNORECASE,
 )
 
@@ -82,7 +87,7 @@ def _federal(q: Question, found: Offer) -> None:
         state_allows = q.law.gifts_medicaid or payer not in {"medicaid", "chip"}
         if small and not found.cash_like and state_allows:
             return
-    elif payer not in {"unknown", ""}:
+    elif payer in PRIVATE:
         return
     q.deny("OFFER_FED", "OFR-01", payer)
 

@@ -102,12 +102,11 @@ def _grown_up(q: Question, adult_on: int) -> None:
     """A guardian's consent ends at 18. Letters need none: they are the way to ask the adult."""
     if q.channel == "letter":
         return
-    point, patient = q.point, q.patient
+    point = q.point
     given = point.consented_on.toordinal() if point is not None and point.consented_on is not None else None
     first_year = q.last_day.toordinal() < adult_on + 365
-    guardians = given < adult_on if given is not None else first_year  # nobody knows when: it was a guardian's
-    if patient.adult_since_consent or (guardians and (patient.has_guardian or first_year)):
-        q.deny("ADULT_RECONSENT", "PAT-04")
+    if q.patient.adult_since_consent or (given < adult_on if given is not None else first_year):
+        q.deny("ADULT_RECONSENT", "PAT-04")  # nobody knows when it was given: in the first year it was a guardian's
 
 
 def representatives(q: Question) -> None:
