@@ -1,9 +1,9 @@
-"""Openings as people choose from them: by day, few enough to look at."""
+"""Openings as people choose from them: by day, few enough to look at; and what their addresses and buttons say."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 APART: Final = timedelta(minutes=30)
+_YEARS: Final = timedelta(days=2 * 365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,20 @@ class Day:
 
     day: date
     openings: tuple[Opening, ...]
+
+
+def first(asked: str, today: date) -> date:
+    """Return the day a page begins with: the one its address asks for (ISO), or today when that is none, over, or years away."""
+    try:
+        day = date.fromisoformat(asked)
+    except ValueError:
+        return today
+    return day if today <= day <= today + _YEARS else today
+
+
+def moment(said: str) -> datetime | None:
+    """Read the time of a button, in seconds since 1970; None when it is no time."""
+    return datetime.fromtimestamp(int(said), UTC) if said.isdecimal() and len(said) <= 10 else None
 
 
 def by_day(found: Iterable[Opening], zone: ZoneInfo) -> list[Day]:

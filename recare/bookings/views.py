@@ -12,9 +12,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from recare.base import audit, db
-from recare.bookings import book, chart, openings, visits
+from recare.bookings import book, chart, days, openings, visits
 from recare.bookings.booking import Gone, Taken, Via
-from recare.bookings.days import by_day
 from recare.bookings.schedule import DAY
 from recare.practices.access import StaffRequest, staff
 
@@ -71,21 +70,23 @@ def schedule(request: StaffRequest) -> HttpResponse:
     """Show a week of holds and bookings, and what is still offered."""
     practice, now = request.practice, request.now
     today = now.astimezone(practice.zone).date()
-    first = _asked(request.GET.get("from", "")) or today
+    first = days.first(request.GET.get("from", ""), today)
     start, end = (datetime.combine(day, time(0), practice.zone).astimezone(UTC) for day in (first, first + _DAYS * DAY))
     entries = db.rows(Entry, _ENTRIES, practice=practice.id, start=start, end=end, now=now)
-    free = {day.day: len(day.openings) for day in by_day(openings.find(practice, first, _DAYS, 60, now), practice.zone)}
-    days = [first + number * DAY for number in range(_DAYS)]
+    free = {
+        day.day: len(day.openings) for day in days.by_day(openings.find(practice, first, _DAYS, 60, now), practice.zone)
+    }
+    week = [first + number * DAY for number in range(_DAYS)]
     shown = [
         Day(
             day,
             [entry for entry in entries if entry.starts_at.astimezone(practice.zone).date() == day],
             free.get(day, 0),
         )
-        for day in days
+        for day in week
     ]
     context = {
-        "days": [day for day in shown if day.entries or day.free], "first": first, "last": days[-1], "later": first + _DAYS * DAY,
+        "days": [day for day in shown if day.entries or day.free], "first": first, "last": week[-1], "later": first + _DAYS * DAY,
         "earlier": first - _DAYS * DAY if first > today else None, "any_booked": bool(entries),
     }  # fmt: skip
     return render(request, "bookings/schedule.html", context)
@@ -124,10 +125,10 @@ def book_patient(request: StaffRequest, patient_id: int) -> HttpResponse:
     visit = visits.for_patient(practice, patient_id, today)
     touch = int(request.GET["touch"]) if request.GET.get("touch", "").isdecimal() else None
     if request.method == "POST":
-        said = request.POST.get("time", "")
-        starts_at = datetime.fromtimestamp(int(said) if said.isdecimal() and len(said) < 12 else 0, UTC)
+        starts_at = days.moment(request.POST.get("time", ""))
         via: Via = "staff" if touch is None else "call"
-        for opening in openings.same_time(practice, starts_at, visit.minutes, now, hygiene=visit.hygiene):
+        free = openings.same_time(practice, starts_at, visit.minutes, now, hygiene=visit.hygiene) if starts_at else []
+        for opening in free:
             try:
                 made = book.take(practice.id, patient_id, opening, via, now, touch)
             except Taken:
@@ -136,8 +137,8 @@ def book_patient(request: StaffRequest, patient_id: int) -> HttpResponse:
             toasts.success(request, f"{name} is booked.")
             return redirect("bookings:schedule")
         toasts.warning(request, "Somebody has just taken that time, or the patient has a visit then. Pick another.")
-    first = max(_asked(request.GET.get("from", "")) or today, today)
-    found = by_day(openings.find(practice, first, 14, visit.minutes, now, visit.hygiene), practice.zone)
+    first = days.first(request.GET.get("from", ""), today)
+    found = days.by_day(openings.find(practice, first, 14, visit.minutes, now, visit.hygiene), practice.zone)
     context = {
         "days": found[:_DAYS],
         "name": name,
@@ -158,10 +159,3 @@ def _name(practice: Practice, patient_id: int) -> str:
     if found is None:
         raise Http404
     return str(found)
-
-
-def _asked(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from recare.base import db
-from recare.bookings import openings, sets
+from recare.bookings import days, openings, sets
 from recare.bookings import visits as right_visits
 from recare.bookings.booking import AlreadyBooked, Gone, Taken
 from recare.bookings.schedule import DAY
@@ -92,18 +92,18 @@ def choose(request: HttpRequest, v: Visitor) -> HttpResponse:
 def _page(
     request: HttpRequest, v: Visitor, people: list[Relative], chosen: list[int], asked: str, **more: Any
 ) -> HttpResponse:
-    first_day = max(_day(asked) or v.today, v.today)
+    first_day = days.first(asked, v.today)
     found = sets.spread(_trips(v, chosen, first_day, _LOOK)) if chosen else []
-    days = [
+    shown = [
         (day, [_shown(trip, people) for trip in rows])
         for day, rows in groupby(found, lambda trip: trip[0].opening.starts_at.astimezone(v.practice.zone).date())
     ]
-    later = days[_DAYS][0] if len(days) > _DAYS else first_day + _LOOK * DAY
+    later = shown[_DAYS][0] if len(shown) > _DAYS else first_day + _LOOK * DAY
     horizon = v.today + openings.rules_of(v.practice).days_ahead * DAY
     address = v.url("book", "family")
     mark = ("&" if "?" in address else "?") + urlencode([("who", each) for each in chosen])
     context = {
-        "people": people, "chosen": chosen, "days": days[:_DAYS], "first": first_day == v.today, "earlier": address + mark,
+        "people": people, "chosen": chosen, "days": shown[:_DAYS], "first": first_day == v.today, "earlier": address + mark,
         "later": f"{address}{mark}&from={later.isoformat()}" if chosen and later <= horizon else "",
     }  # fmt: skip
     return show(request, v, "family", 409 if more.get("taken") else 200, **context, **more)
@@ -116,12 +116,11 @@ def _shown(trip: Trip, people: list[Relative]) -> Shown:
 
 
 def _hold(request: HttpRequest, v: Visitor, people: list[Relative]) -> HttpResponse:
-    chosen, said = _chosen(request.POST.getlist("who"), people), request.POST.get("time", "")
-    if not chosen or not said.isdigit() or len(said) > 11:
+    chosen, starts_at = _chosen(request.POST.getlist("who"), people), days.moment(request.POST.get("time", ""))
+    if not chosen or starts_at is None:
         return go(v, "book", "family")
-    day = datetime.fromtimestamp(int(said), v.practice.zone).date()
-    for trip in _trips(v, chosen, day, 1):
-        if int(trip[0].opening.starts_at.timestamp()) != int(said):
+    for trip in _trips(v, chosen, starts_at.astimezone(v.practice.zone).date(), 1):
+        if trip[0].opening.starts_at != starts_at:
             continue
         try:
             sets.hold(v.practice, v.person.id, trip, v.now, v.link.touch_id)
@@ -166,10 +165,3 @@ def _set(request: HttpRequest, v: Visitor, found: list[Booking], *, done: bool) 
     visits = [(called[one.patient_id], one.starts_at) for one in found]
     day = found[0].starts_at.astimezone(v.practice.zone).date()
     return show(request, v, "family_set", visits=visits, day=day, ref=found[0].set_ref, done=done)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from recare.bookings import caps, openings
-from recare.bookings.days import Day, by_day
+from recare.bookings import caps, days, openings
+from recare.bookings.days import Day
 from recare.bookings.schedule import DAY, Opening
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Offer:
 
 def offered(v: Visitor, minutes: int, asked: str, *, hygiene: bool, moving: Booking | None = None) -> Offer:
     """Return the next days that have times, from the day that was asked for (ISO) or today; ``moving``: a booking that gives its place up."""
-    first_day = max(_day(asked) or v.today, v.today)
+    first_day = days.first(asked, v.today)
     found = caps.within(
         v.practice,
         openings.find(v.practice, first_day, _LOOK, minutes, v.now, hygiene),
@@ -37,28 +37,17 @@ def offered(v: Visitor, minutes: int, asked: str, *, hygiene: bool, moving: Book
         [v.person.id if moving is None else moving.patient_id],
         [] if moving is None else [moving.id],
     )
-    days = by_day(found, v.practice.zone)
-    shown = tuple(days[:DAYS_SHOWN])
-    later = days[DAYS_SHOWN].day if len(days) > DAYS_SHOWN else first_day + _LOOK * DAY
+    known = days.by_day(found, v.practice.zone)
+    shown = tuple(known[:DAYS_SHOWN])
+    later = known[DAYS_SHOWN].day if len(known) > DAYS_SHOWN else first_day + _LOOK * DAY
     horizon = v.today + openings.rules_of(v.practice).days_ahead * DAY
     return Offer(shown, later if later <= horizon else None, first_day == v.today)
 
 
 def picked(v: Visitor, said: str, minutes: int, *, hygiene: bool) -> tuple[Opening, list[Opening]] | None:
-    """Read the time of a button (seconds since 1970): what was asked for, and every chair in which it is free now.
-
-    None when it is no time at all.
-    """
-    try:
-        starts_at = datetime.fromtimestamp(int(said), UTC)
-    except (ValueError, OverflowError, OSError):
+    """Read the time of a button: what was asked for, and every chair in which it is free now; None when it is no time at all."""
+    starts_at = days.moment(said)
+    if starts_at is None:
         return None
     free = openings.same_time(v.practice, starts_at, minutes, v.now, hygiene=hygiene)
     return Opening(0, 0, starts_at, starts_at + timedelta(minutes=minutes)), free
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from recare.base import db
-from recare.bookings import openings, visits
-from recare.bookings.days import Day, by_day
+from recare.bookings import days, openings, visits
+from recare.bookings.days import Day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,18 +55,17 @@ def offered(practice: Practice, patient_id: int, asked: Wish, now: datetime) -> 
     found = openings.find(practice, today, _LOOK, visit.minutes, now, visit.hygiene)
     able = {opening.provider_id for opening in found}
     wanted = [opening for opening in found if asked.provider_id in {None, opening.provider_id}]
-    days = tuple(by_day(wanted, practice.zone)[:_DAYS])
-    return Times(visit, asked, days, _names(practice.id, able), _in_words(practice, days))
+    shown = tuple(days.by_day(wanted, practice.zone)[:_DAYS])
+    return Times(visit, asked, shown, _names(practice.id, able), _in_words(practice, shown))
 
 
 def picked(practice: Practice, patient_id: int, said: Mapping[str, str], now: datetime) -> Opening | None:
     """Return the opening behind a button (seconds since 1970), in a chair that is free now; None when there is none."""
-    stamp = said.get("time", "")
-    if not (stamp.isdecimal() and len(stamp) < 12):
+    starts_at = days.moment(said.get("time", ""))
+    if starts_at is None:
         return None
     asked = wish(said)
     visit = _visit(practice, patient_id, asked, now)
-    starts_at = datetime.fromtimestamp(int(stamp), UTC)
     free = openings.same_time(practice, starts_at, visit.minutes, now, hygiene=visit.hygiene)
     return next((one for one in free if asked.provider_id in {None, one.provider_id}), None)
 
@@ -93,14 +92,14 @@ def _visit(practice: Practice, patient_id: int, asked: Wish, now: datetime) -> V
     return replace(visit, minutes=visit.minutes + _MORE) if asked.longer else visit
 
 
-def _in_words(practice: Practice, days: tuple[Day, ...]) -> tuple[str, ...]:
+def _in_words(practice: Practice, shown: tuple[Day, ...]) -> tuple[str, ...]:
     """The soonest time, and one on another day in the other half of the day: a choice is easier to answer than "when?"."""
 
     def is_early(one: Opening) -> bool:
         return one.starts_at.astimezone(practice.zone).hour < _FORENOON
 
-    soonest = [day.openings[0] for day in days[:1]]
-    others = [one for day in days[1:] or days for one in day.openings if one not in soonest]
+    soonest = [day.openings[0] for day in shown[:1]]
+    others = [one for day in shown[1:] or shown for one in day.openings if one not in soonest]
     other = [one for one in others if is_early(one) != is_early(soonest[0])] or others
     return tuple(words(practice, one) for one in soonest + other[:1])
 

@@ -66,3 +66,9 @@ def test_today_says_how_many_visits_still_fit_and_a_booking_takes_one(desk: Clie
 
 def test_a_stranger_to_the_practice_is_not_booked(desk: Client, clinic: Clinic) -> None:
     assert desk.get("/schedule/book/999999999/").status_code == 404
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+def test_a_day_out_of_reach_shows_the_days_from_today(desk: Client, clinic: Clinic, day: str) -> None:
+    for path in ("/schedule/", f"/schedule/book/{make_patient(clinic.practice.id)}/"):
+        assert desk.get(f"{path}?from={day}").context["days"] == desk.get(path).context["days"] != []

@@ -378,3 +378,16 @@ def test_spanish_is_spoken_to_who_speaks_it_and_a_switch_stays_switched(stranger
     db.run("UPDATE patient SET language = 'es-US' WHERE id = %(id)s", id=way.patient)
     assert "Elija la hora" in page(stranger, path)
     assert "Pick a time" in page(stranger, f"{path}?lang=en") or "pick a time" in page(stranger, f"{path}?lang=en")
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "2999-01-01", "soon"])
+def test_a_day_out_of_reach_shows_the_days_from_today(stranger: Client, way: Written, day: str) -> None:
+    path = way.path("book")
+    assert buttons(page(stranger, f"{path}?from={day}")) == buttons(page(stranger, path))
+
+
+@pytest.mark.parametrize("time", ["253402300799", "-62135596800", "9" * 40, "\N{SUPERSCRIPT TWO}", ""])
+def test_a_time_that_is_none_books_nothing(stranger: Client, way: Written, time: str) -> None:
+    path = way.path("book")
+    assert stranger.post(path, {"time": time}).status_code in {303, 409}
+    assert way.values("SELECT id FROM booking WHERE practice_id = %(practice)s") == []
