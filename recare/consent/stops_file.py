@@ -39,7 +39,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class No:
-    """One event that restricts, as it is known outside of the database. ``address`` is '' where only its hash is known."""
+    """One event that restricts, as it is known outside of the database. ``address`` is '' where only its hash is known, ``address_hash`` is
+    empty where not even that can be told.
+    """
 
     kind: str
     address: str
@@ -80,13 +82,13 @@ def write_batch(practice_id: int, now: datetime) -> int:
 
 
 def read(practice: Practice) -> list[No]:
-    """Return what the file of a practice says, where its hashes were made with the practice's salt; an empty list when there is none."""
+    """Return what the file of a practice says; without a hash where that was made with another salt than the practice has."""
     try:
         lines = _path(practice).read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
     found = (_line(line) for line in lines)
-    return [_no(line) for line in found if line is not None and line["salt"] == _name(practice.salt)]
+    return [_no(line, _name(practice.salt)) for line in found if line is not None]
 
 
 def problem() -> str | None:
@@ -165,8 +167,9 @@ def _line(data: bytes) -> dict[str, Any] | None:
         return None
 
 
-def _no(line: dict[str, Any]) -> No:
+def _no(line: dict[str, Any], salt: str) -> No:
+    key = bytes.fromhex(line["address_hash"]) if line["salt"] == salt else b""
     return No(
-        line["kind"], "", bytes.fromhex(line["address_hash"]), UUID(line["event_id"]), line["channel"], line["type"], line["method"],
+        line["kind"], "", key, UUID(line["event_id"]), line["channel"], line["type"], line["method"],
         datetime.fromisoformat(line["effective_at"]), "stops file",
     )  # fmt: skip

@@ -84,10 +84,12 @@ def remember(made_at: datetime) -> None:
         db.run(f"ANALYZE {name}")
 
 
-def bring_over(practice: Practice, now: datetime) -> Carried:
-    """Write into one restored practice what was put aside for it. Runs in the caller's scope, after ``remember`` and the load."""
-    carried = Carried()
-    _noes(practice, carried, now)
+def bring_over(practice: Practice, filed: Sequence[No], now: datetime) -> Carried:
+    """Write into one restored practice what was put aside for it, and the noes that its file has beyond these.
+
+    Runs in the caller's scope, after ``remember`` and the load.
+    """
+    carried = write(practice, [*filed, *_noes(practice)], now)
     _points(practice, now)
     _replies(practice, carried)
     carried.charts = _charts(practice.id, practice.slug)
@@ -116,10 +118,11 @@ def bring_over_sign_ins() -> None:
     )
 
 
-def write(practice: Practice, noes: Iterable[No], now: datetime) -> int:
+def write(practice: Practice, noes: Iterable[No], now: datetime) -> Carried:
     """Add to the ledger of a practice those of these events that it does not know, and return how many; addresses are made where missing.
 
-    Every added event names the one it stands for, so that doing this twice adds nothing.
+    Every added event names the one it stands for, so that doing this twice adds nothing. Of an event that is named
+    twice the later word counts; one without a hash is lost.
     """
     known = set(
         db.values(
@@ -128,7 +131,8 @@ def write(practice: Practice, noes: Iterable[No], now: datetime) -> int:
             practice=practice.id,
         )
     )
-    fresh = list({str(no.event_id): no for no in noes if str(no.event_id) not in known}.values())
+    new = {str(no.event_id): no for no in noes if str(no.event_id) not in known}.values()
+    fresh = [no for no in new if no.address_hash]
     for start in range(0, len(fresh), _PAGE):
         some = fresh[start : start + _PAGE]
         ids = _ensure(practice.id, [(no.kind, no.address, no.address_hash) for no in some], now)
@@ -145,7 +149,7 @@ def write(practice: Practice, noes: Iterable[No], now: datetime) -> int:
             "SELECT patient_id FROM patient_contact WHERE practice_id = %(practice)s AND contact_point_id = ANY(%(points)s::bigint[])",
             points=list(set(ids.values())),
         )
-    return len(fresh)
+    return Carried(noes=len(fresh), lost=len(new) - len(fresh))
 
 
 def _ensure(practice_id: int, wanted: Sequence[tuple[str, str, bytes]], now: datetime) -> dict[tuple[str, bytes], int]:
@@ -169,28 +173,21 @@ def _ensure(practice_id: int, wanted: Sequence[tuple[str, str, bytes]], now: dat
     }
 
 
-def _hash(practice: Practice, salt: str, address: str, kept: bytes) -> bytes | None:
-    """The hash under which the restored practice keeps an address; None when its salt is another one and the address was erased."""
+def _hash(practice: Practice, salt: str, address: str, kept: bytes) -> bytes:
+    """The hash under which the restored practice keeps an address; empty when its salt is another one and the address was erased."""
     if salt == practice.salt:
         return bytes(kept)
-    return address_hash(practice.salt, address) if address else None
+    return address_hash(practice.salt, address) if address else b""
 
 
-def _noes(practice: Practice, carried: Carried, now: datetime) -> None:
-    found: list[No] = []
+def _noes(practice: Practice) -> list[No]:
     names = ", ".join(field.name for field in fields(No))
-    for salt, *row in db.tuples(
+    rows = db.tuples(
         f"SELECT h.salt, {names} FROM had_event h WHERE h.slug = %(slug)s AND NOT EXISTS (SELECT FROM consent_event e "
         "WHERE e.practice_id = %(practice)s AND e.event_id = h.event_id) ORDER BY h.seq",
         practice=practice.id, slug=practice.slug,
-    ):  # fmt: skip
-        kind, address, kept, *rest = row
-        key = _hash(practice, salt, address, kept)
-        if key is None:
-            carried.lost += 1
-        else:
-            found.append(No(kind, address, key, *rest))
-    carried.noes = write(practice, found, now)
+    )  # fmt: skip
+    return [No(kind, address, _hash(practice, salt, address, kept), *rest) for salt, kind, address, kept, *rest in rows]
 
 
 def _points(practice: Practice, now: datetime) -> None:
@@ -201,8 +198,7 @@ def _points(practice: Practice, now: datetime) -> None:
         "FROM had_point WHERE slug = %(slug)s",
         slug=practice.slug,
     ):  # fmt: skip
-        key = _hash(practice, salt, address, kept)
-        if key is not None:
+        if key := _hash(practice, salt, address, kept):
             rows.append((kind, address, key, *rest))
     ids = _ensure(practice.id, [(kind, address, key) for kind, address, key, *_ in rows], now)
     db.run_many(

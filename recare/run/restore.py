@@ -198,22 +198,21 @@ class _Carry:
         from recare.run import aftermath, carry
 
         actor, when = f"operator {getpass.getuser()}", self._contents.head.made_at
-        totals, taken, filed = carry.Carried(), 0, 0
+        totals, taken = carry.Carried(), 0
         for practice in practices.every():
             with db.scope(practice.id):
                 taken += aftermath.take_back(practice.id, actor, when, wanted.now)
-                if self._replaces:
-                    _add(totals, carry.bring_over(practice, wanted.now))
-                filed += carry.write(practice, stops_file.read(practice), wanted.now)
+                bring = carry.bring_over if self._replaces else carry.write
+                _add(totals, bring(practice, stops_file.read(practice), wanted.now))
             aftermath.note(practice.id, actor, wanted.now, {"made_at": when, "release": self._contents.head.release})
         if self._replaces:
             carry.bring_over_sign_ins()
         change.stop_installation(actor, wanted.now)
-        detail = {"made_at": when, "noes": totals.noes + filed, "messages_taken_back": taken}
+        detail = {"made_at": when, "noes": totals.noes, "messages_taken_back": taken}
         aftermath.note(audit.INSTALLATION, actor, wanted.now, detail)
         gone = sorted(self._before - {slug for _, slug in self._contents.head.practices})
         return [
-            *_sentences(totals, filed, taken),
+            *_sentences(totals, taken),
             *([f"Not in the backup, and so no longer here: {', '.join(gone)}."] if gone else []),
         ]
 
@@ -223,10 +222,10 @@ def _add(total: Carried, more: Carried) -> None:
         setattr(total, name, getattr(total, name) + getattr(more, name))
 
 
-def _sentences(total: Carried, filed: int, taken: int) -> list[str]:
+def _sentences(total: Carried, taken: int) -> list[str]:
     lines = [
         (
-            f"Newer than the backup and kept: {total.noes + filed} opt-outs and facts about addresses, {total.replies} replies, "
+            f"Newer than the backup and kept: {total.noes} opt-outs and facts about addresses, {total.replies} replies, "
             f"{total.charts} charts that say more, {total.sign_ins} roles that had ended."
         ),
         f"{taken} messages that waited were taken back, for they may have gone out; running campaigns are paused.",
@@ -237,7 +236,8 @@ def _sentences(total: Carried, filed: int, taken: int) -> list[str]:
         )
     if total.lost:
         lines.append(
-            f"{total.lost} opt-outs of erased addresses could not be matched: this practice was made anew, with another salt."
+            f"{total.lost} opt-outs could not be matched, for this practice was made anew, with another salt, and nobody can tell their "
+            "addresses any more. Look at your provider's list of opt-outs before sending goes on."
         )
     return lines
 

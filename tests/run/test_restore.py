@@ -242,3 +242,62 @@ def test_the_file_of_opt_outs_names_nobody(burnt: Day) -> None:
     assert "+1" not in text
     assert "@" not in text
     assert len(text.splitlines()) >= 5
+
+
+ANEW = """
+from datetime import UTC, datetime
+from recare.base import db
+from recare.consent import points, revoke, stops_file
+from recare.practices import practice as practices
+from recare.practices.practice import create
+now = datetime(2028, 1, 1, tzinfo=UTC)
+place = create(SLUG, "Maple Dental", "America/Chicago")
+with db.scope(place.id):
+    made = points.ensure(place.id, [("phone", ADDRESS), ("phone", "+16305550179")], now)
+    for point in made.values():
+        revoke.revoke(place.id, point, revoke.EVERYTHING, "front_desk", "ada@example.com", "", "note", now)
+    db.run("UPDATE contact_point SET held_at = '2028-01-01' WHERE practice_id = %(p)s AND id = %(c)s", p=place.id, c=made["phone", ADDRESS])
+    db.run("UPDATE contact_point SET address = '' WHERE practice_id = %(p)s AND id = %(c)s", p=place.id, c=made["phone", "+16305550179"])
+stops_file.write_batch(place.id, now)
+"""
+
+
+@pytest.fixture(scope="module")
+def anew(twin: Callable[[], Installation], installation: Callable[[], Installation]) -> Day:
+    """The machine was gone and its backup not at hand, so the practice was made anew, with a salt of its own; then the backup turned up."""
+    place, new = twin(), installation()
+    file = place.home / "found.backup"
+    assert place.tell("backup", str(file)).code == 0
+    ((practice, slug, address),) = place.rows(
+        "SELECT p.id, p.slug, (SELECT min(address) FROM contact_point c WHERE c.practice_id = p.id AND kind = 'phone' AND call_out_at IS NULL "
+        "AND held_at IS NULL) FROM practice p ORDER BY p.id LIMIT 1"
+    )
+    assert new.tell("migrate").code == 0
+    new.python(f"SLUG, ADDRESS = {slug!r}, {address!r}\n{ANEW}")
+    told = new.tell("restore", str(file), "--replace", "--key", str(place.home / "secret.key"))
+    assert told.code == 0, told.said
+    return Day(new, file, told, {"practice": practice, "address": address, "key": place.home / "secret.key"})
+
+
+def test_I5_an_opt_out_of_a_practice_made_anew_is_matched_by_its_address(anew: Day) -> None:
+    address = anew.facts["address"]
+    assert anew.rows(
+        "SELECT sms_out_at IS NOT NULL AND email_out_at IS NOT NULL AND call_out_at IS NOT NULL, held_at IS NOT NULL, count(*) OVER () "
+        f"FROM contact_point WHERE practice_id = {{p}} AND address = '{address}'"
+    ) == [(True, True, 1)]
+    assert "Newer than the backup and kept: 1 opt-outs" in anew.told.said
+
+
+def test_I5_what_cannot_be_matched_is_said_once_for_each(anew: Day) -> None:
+    assert "1 opt-outs could not be matched" in anew.told.said
+    assert anew.place.tell("audit", "verify").code == 0
+
+
+def test_I5_a_file_of_opt_outs_with_another_salt_is_not_passed_over_in_silence(
+    anew: Day, installation: Callable[[], Installation]
+) -> None:
+    place = installation()
+    shutil.copytree(anew.place.home / "stops", place.home / "stops")
+    told = place.tell("restore", str(anew.file), "--key", str(anew.facts["key"]))
+    assert told.code == 0, told.said
+    assert "2 opt-outs could not be matched" in told.said
