@@ -36,7 +36,7 @@ def _why(request: StaffRequest, one: Refused) -> str:
 
 
 def _ids(request: StaffRequest) -> list[int]:
-    return [int(each) for each in request.POST.getlist("letter") if each.isdigit() and len(each) < 19]
+    return [int(each) for each in request.POST.getlist("letter") if each.isdecimal() and len(each) < 19]
 
 
 @require_POST

@@ -101,7 +101,7 @@ def _open_counts(practice_id: int) -> dict[str, int]:
 def outbox(request: StaffRequest) -> HttpResponse:
     """List messages, the newest first; one state or all."""
     state, before = request.GET.get("state", ""), request.GET.get("before", "")
-    if (state and state not in STATES) or (before and not before.isdigit()):
+    if (state and state not in STATES) or (before and not (before.isdecimal() and len(before) < 19)):
         raise Http404("There is no such list.")
     found = _lines(request.practice.id, state, int(before) if before else None)
     counts = _open_counts(request.practice.id)

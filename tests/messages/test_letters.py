@@ -219,7 +219,7 @@ def test_the_page_prints_posts_and_notes_a_return(place: Practice, as_role: Call
     desk = as_role("front_desk")
     assert "1 to print" in desk.get("/letters/").content.decode()
     [letter] = letters.ready(place.id, NOW).to_print
-    printed = desk.post("/letters/print/", {"letter": [letter.id]})
+    printed = desk.post("/letters/print/", {"letter": [letter.id, "\N{SUPERSCRIPT TWO}"]})
     assert printed.headers["Content-Type"] == "application/pdf"
     said = desk.post(
         "/letters/posted/", {"letter": [letter.id], "day": TODAY.isoformat()}, follow=True
