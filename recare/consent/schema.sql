@@ -31,7 +31,7 @@ CREATE TABLE contact_point (
     dnc_checked_on date,
     reassigned text NOT NULL DEFAULT '' CHECK (reassigned IN ('', 'no', 'yes', 'no_data')),
     reassigned_checked_on date,
-    soft_bounces smallint NOT NULL DEFAULT 0,
+    soft_bounced_at timestamptz[] NOT NULL DEFAULT '{}',   -- those of the last 30 days (EML-04)
     suppressed_until timestamptz,      -- repeated soft bounces (EML-04)
     created_at timestamptz NOT NULL DEFAULT now(),
     address_end text NOT NULL GENERATED ALWAYS AS (right(address, 4)) STORED,   -- a number is looked for by its last digits

@@ -52,7 +52,6 @@ UNREACHABLE = "30003"  # three on different days stop texts to the number
 _HARD = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.0.0", "Permanent"}
 _SOFT = {"5.2.2", "Transient", "Undetermined"}
 _CONNECTION = re.compile(r"4\.[34]\.\d+")  # the way to the server or the server itself, not the mailbox
-SOFT_HOURS = timedelta(hours=72)
 
 
 def meaning(channel: str, code: str, *, retryable: bool = False) -> Meaning:

@@ -161,16 +161,12 @@ def _hard_bounce(practice_id: int, trouble: Trouble, now: datetime) -> None:
 
 def _soft_bounce(practice_id: int, trouble: Trouble, now: datetime) -> None:
     """Three in 30 days rest the address for 90 (EML-04)."""
-    recent = db.value(
-        "SELECT count(*) FROM delivery_event d JOIN message m ON m.practice_id = d.practice_id AND m.id = d.message_id "
-        "WHERE d.practice_id = %(practice)s AND m.contact_point_id = %(point)s AND d.kind = 'bounced' AND d.at > %(since)s",
-        practice=practice_id, point=trouble.contact_point_id, since=now - SOFT_WINDOW,
-    )  # fmt: skip
     db.run(
-        "UPDATE contact_point SET soft_bounces = greatest(%(recent)s, soft_bounces + 1), suppressed_until = CASE WHEN "
-        "greatest(%(recent)s, soft_bounces + 1) >= %(limit)s THEN %(until)s ELSE suppressed_until END "
-        "WHERE practice_id = %(practice)s AND id = %(point)s",
-        practice=practice_id, point=trouble.contact_point_id, recent=recent, limit=SOFT_LIMIT, until=now + SOFT_REST,
+        "UPDATE contact_point c SET soft_bounced_at = late.ats, suppressed_until = CASE WHEN cardinality(late.ats) >= %(limit)s "
+        "THEN %(until)s ELSE c.suppressed_until END FROM (SELECT array_agg(at) AS ats FROM contact_point p, "
+        "unnest(p.soft_bounced_at || %(now)s::timestamptz) AS at WHERE p.practice_id = %(practice)s AND p.id = %(point)s AND at > %(since)s) late "
+        "WHERE c.practice_id = %(practice)s AND c.id = %(point)s",
+        practice=practice_id, point=trouble.contact_point_id, now=now, since=now - SOFT_WINDOW, limit=SOFT_LIMIT, until=now + SOFT_REST,
     )  # fmt: skip
 
 

@@ -172,6 +172,14 @@ def test_eml_04_the_third_soft_bounce_in_a_month_rests_the_address(case: outbox.
     assert point(case, message, "suppressed_until") == NOW + timedelta(days=90)
 
 
+def test_eml_04_soft_bounces_of_another_month_do_not_count(case: outbox.Case) -> None:
+    message = sent(case, "email")
+    for number in range(4):
+        at = NOW + timedelta(days=20 * number)
+        deliveries.record_delivery(case.practice_id, event(message, "bounced", "4.2.2", event_id=f"b{number}"), at)
+        assert point(case, message, "suppressed_until") is None
+
+
 def test_eml_04_a_disabled_mailbox_is_suppressed_the_second_time(case: outbox.Case) -> None:
     first, second = sent(case, "email"), sent(case, "email")
     where = outbox.message(case.practice_id, first).contact_point_id
