@@ -10,7 +10,7 @@ from recare.base import db
 from recare.practices import practice as practices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import date, datetime
 
 
@@ -25,28 +25,36 @@ def ensure(practice_id: int, wanted: Iterable[tuple[str, str]], now: datetime) -
     A point that exists is returned as it is, with everything the ledger knows about it: an import, a merge or a deleted patient that
     comes back never starts with a clean slate.
     """
-    pairs = list(dict.fromkeys(wanted))
-    if not pairs:
-        return {}
     salt = practices.get(practice_id).salt
-    kinds, hashes = [kind for kind, _ in pairs], [address_hash(salt, address) for _, address in pairs]
-    params = {"practice": practice_id, "kinds": kinds, "hashes": hashes}
+    keys = {(kind, address): address_hash(salt, address) for kind, address in wanted}
+    found = ensure_hashed(practice_id, [(kind, address, key) for (kind, address), key in keys.items()], now)
+    return {(kind, address): found[kind, key] for (kind, address), key in keys.items()}
+
+
+def ensure_hashed(
+    practice_id: int, wanted: Sequence[tuple[str, str, bytes]], now: datetime
+) -> dict[tuple[str, bytes], int]:
+    """Return the id of each (kind, address, hash) by kind and hash, new ones made; see ``ensure``.
+
+    One whose address nobody knows ('') is made too: an import that brings the address finds it out.
+    """
+    params = {
+        "practice": practice_id, "kinds": [kind for kind, _, _ in wanted], "hashes": [key for _, _, key in wanted],
+    }  # fmt: skip
     db.run(
-        "INSERT INTO contact_point (practice_id, kind, address, address_hash, created_at) "
-        "SELECT %(practice)s, kind, address, hash, %(now)s "
-        "FROM unnest(%(kinds)s::text[], %(addresses)s::text[], %(hashes)s::bytea[]) AS w (kind, address, hash) "
-        "ORDER BY kind, hash ON CONFLICT (practice_id, kind, address_hash) DO NOTHING",
-        addresses=[address for _, address in pairs], now=now, **params,
+        "INSERT INTO contact_point (practice_id, kind, address, address_hash, created_at) SELECT DISTINCT ON (kind, hash) %(practice)s, kind, "
+        "address, hash, %(now)s FROM unnest(%(kinds)s::text[], %(addresses)s::text[], %(hashes)s::bytea[]) AS w (kind, address, hash) "
+        "ORDER BY kind, hash, address DESC ON CONFLICT (practice_id, kind, address_hash) DO NOTHING",
+        addresses=[address for _, address, _ in wanted], now=now, **params,
     )  # fmt: skip
-    found = {
+    return {
         (kind, bytes(key)): int(point)
         for kind, key, point in db.tuples(
-            "SELECT p.kind, p.address_hash, p.id FROM unnest(%(kinds)s::text[], %(hashes)s::bytea[]) AS w (kind, hash) "
+            "SELECT DISTINCT p.kind, p.address_hash, p.id FROM unnest(%(kinds)s::text[], %(hashes)s::bytea[]) AS w (kind, hash) "
             "JOIN contact_point p ON p.practice_id = %(practice)s AND p.kind = w.kind AND p.address_hash = w.hash",
             **params,
         )
     }
-    return {pair: found[(pair[0], key)] for pair, key in zip(pairs, hashes, strict=True)}
 
 
 def lock_points(practice_id: int, point_ids: Iterable[int]) -> list[int]:

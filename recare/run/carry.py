@@ -14,7 +14,7 @@ from recare.base import db
 from recare.campaigns.stop import stop
 from recare.consent import ledger
 from recare.consent.event import NewEvent
-from recare.consent.points import address_hash
+from recare.consent.points import address_hash, ensure_hashed
 from recare.consent.stops_file import RESTRICTS, No
 from recare.inbox.receive import Inbound, receive
 from recare.patients import changes
@@ -135,7 +135,7 @@ def write(practice: Practice, noes: Iterable[No], now: datetime) -> Carried:
     fresh = [no for no in new if no.address_hash]
     for start in range(0, len(fresh), _PAGE):
         some = fresh[start : start + _PAGE]
-        ids = _ensure(practice.id, [(no.kind, no.address, no.address_hash) for no in some], now)
+        ids = ensure_hashed(practice.id, [(no.kind, no.address, no.address_hash) for no in some], now)
         events = [
             NewEvent(
                 ids[no.kind, no.address_hash], no.channel, no.type, no.method, effective_at=no.effective_at, actor=no.actor,
@@ -150,27 +150,6 @@ def write(practice: Practice, noes: Iterable[No], now: datetime) -> Carried:
             points=list(set(ids.values())),
         )
     return Carried(noes=len(fresh), lost=len(new) - len(fresh))
-
-
-def _ensure(practice_id: int, wanted: Sequence[tuple[str, str, bytes]], now: datetime) -> dict[tuple[str, bytes], int]:
-    """Points by their hash. One whose address nobody knows is made too: an import that brings the address finds it out."""
-    params = {
-        "practice": practice_id, "kinds": [kind for kind, _, _ in wanted], "hashes": [key for _, _, key in wanted],
-    }  # fmt: skip
-    db.run(
-        "INSERT INTO contact_point (practice_id, kind, address, address_hash, created_at) SELECT DISTINCT ON (kind, hash) %(practice)s, kind, "
-        "address, hash, %(now)s FROM unnest(%(kinds)s::text[], %(addresses)s::text[], %(hashes)s::bytea[]) AS w (kind, address, hash) "
-        "ORDER BY kind, hash, address DESC ON CONFLICT (practice_id, kind, address_hash) DO NOTHING",
-        addresses=[address for _, address, _ in wanted], now=now, **params,
-    )  # fmt: skip
-    return {
-        (kind, bytes(key)): int(point)
-        for kind, key, point in db.tuples(
-            "SELECT DISTINCT p.kind, p.address_hash, p.id FROM unnest(%(kinds)s::text[], %(hashes)s::bytea[]) AS w (kind, hash) "
-            "JOIN contact_point p ON p.practice_id = %(practice)s AND p.kind = w.kind AND p.address_hash = w.hash",
-            **params,
-        )
-    }
 
 
 def _hash(practice: Practice, salt: str, address: str, kept: bytes) -> bytes:
@@ -200,7 +179,7 @@ def _points(practice: Practice, now: datetime) -> None:
     ):  # fmt: skip
         if key := _hash(practice, salt, address, kept):
             rows.append((kind, address, key, *rest))
-    ids = _ensure(practice.id, [(kind, address, key) for kind, address, key, *_ in rows], now)
+    ids = ensure_hashed(practice.id, [(kind, address, key) for kind, address, key, *_ in rows], now)
     db.run_many(
         "UPDATE contact_point SET held_at = coalesce(held_at, %(held)s), suppressed_until = greatest(suppressed_until, %(until)s), "
         "dnc_listed = CASE WHEN %(dnc)s::boolean THEN true ELSE dnc_listed END, "
