@@ -241,7 +241,7 @@ class Writer:
         found = self._written.get(key)
         if found is None:
             found = self._written[key] = self._write(version, touch.offer, given)
-        return self._read_for(person, version, found)
+        return self._read_for(person, version, touch.offer, found)
 
     def purposes(self, touch: Touch) -> list[Purpose]:
         """Return the links that a touch's template mentions; every e-mail has its way out."""
@@ -286,7 +286,7 @@ class Writer:
             )
         return found
 
-    def _read_for(self, person: Person, version: Version, words: Words) -> Words:
+    def _read_for(self, person: Person, version: Version, offer: str, words: Words) -> Words:
         """Read the words once more when one of this person's own private words stands in them (L03)."""
         if words.reasons or version.channel not in {"sms", "email"}:
             return words
@@ -294,7 +294,7 @@ class Writer:
         whole = f"{words.subject}\n{words.text}".casefold()
         if not any(word.casefold() in whole for word in private):
             return words
-        again = self._lint(version, "", (words.subject, words.text, words.html), private)
+        again = self._lint(version, offer, (words.subject, words.text, words.html), private)
         return replace(words, reasons=_reasons(again))
 
     def _lint(

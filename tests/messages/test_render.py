@@ -12,6 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from recare.base import db
+from recare.campaigns import offers
 from recare.messages import links, render, send, templates
 from tests import factories
 from tests.messages import outbox
@@ -152,6 +153,32 @@ def test_l03_a_family_name_that_slips_into_an_open_text_is_caught(case: outbox.C
         ("withheld", ["L03"]),
         ("queued", []),
     ]
+
+
+def test_an_offer_is_read_as_one_also_where_a_short_family_name_stands_in_its_words(case: outbox.Case) -> None:
+    terms = {
+        "what": "Examination",
+        "regular_fee_cents": 16500,
+        "price_cents": 8900,
+        "starts_on": NOW.date(),
+        "ends_at": NOW + timedelta(days=60),
+    }
+    terms |= {
+        "license_name": "Iris Hollinbeck, DDS",
+        "license_number": "IL 019-000000",
+        "who": "Patients not seen for two years.",
+    }
+    offers.save(case.practice_id, "spring", terms, "owner", NOW)
+    body = (
+        "{{ offer_headline }} at {{ offer_price }}; the regular fee is {{ offer_regular_fee }}. The offer ends on {{ offer_ends_on }}. "
+        "Terms: {{ offer_terms_link }} Book: {{ book_link }} {{ practice_name }}, {{ practice_address }}. No more e-mail: {{ unsubscribe_link }}"
+    )
+    version = approved(case.practice_id, replace(LETTER, slug="spring", body=body, mjml="", message_class="P"))
+    for name in ("Quillfeather", "Xam"):
+        touch(case, version, "email", last_name=name)
+    db.run("UPDATE touch SET offer = 'spring', message_class = 'P' WHERE practice_id = %(p)s", p=case.practice_id)
+    render.render_batch(case.practice_id, NOW)
+    assert [(message.state, message.reasons) for message in written(case)] == [("queued", []), ("queued", [])]
 
 
 def test_a_real_practice_without_https_cannot_send_links(case: outbox.Case) -> None:
