@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from recare.accounts import second_factor
 from recare.base import audit, db
 from recare.practices.practice import Practice
 from recare.practices.staff import ROLES
 
 _FIELDS: Final = ("name", "legal_name", "phone", "email", "street", "city", "state", "zip", "tz")
 LARGEST_EXPORT_LIMIT: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who may sign in here."""
-
-    membership_id: int
-    email: str
-    name: str
-    role: str
-    last_login: datetime | None
-    has_factor: bool
 
 
 def update(practice: Practice, fields: Mapping[str, str], actor: str, now: datetime) -> list[str]:
@@ -102,30 +88,6 @@ def factor_roles_of(practice: Practice) -> list[str]:
     return [] if practice.is_rehearsal else list(ROLES)
 
 
-def reset_factor(practice_id: int, membership_id: int, actor: str, now: datetime) -> bool:
-    """Take a second factor away from somebody who has lost theirs; return False when they had none.
-
-    Raises ValueError when they work in a practice too where ``actor`` is no owner: that practice rests on it as well.
-    """
-    staff_id = db.value(
-        "SELECT staff_id FROM membership WHERE practice_id = %(practice)s AND id = %(id)s AND ended_at IS NULL",
-        practice=practice_id, id=membership_id,
-    )  # fmt: skip
-    if staff_id is None:
-        return False
-    elsewhere = db.value(
-        "SELECT count(*) FROM membership m WHERE m.staff_id = %(staff)s AND m.ended_at IS NULL AND NOT EXISTS (SELECT FROM membership o "
-        "JOIN staff s ON s.id = o.staff_id WHERE lower(s.email) = lower(%(actor)s) AND o.practice_id = m.practice_id AND o.role = 'owner' "
-        "AND o.ended_at IS NULL)",
-        staff=staff_id, actor=actor,
-    )  # fmt: skip
-    if elsewhere:
-        raise ValueError(
-            "They work in another practice too, where you are no owner. Whoever runs Recare can do it: recare reset-second-factor."
-        )
-    return second_factor.remove(staff_id, actor, now, practice_id)
-
-
 def stop_everything(practice: Practice, actor: str, now: datetime) -> None:
     """Throw the practice's stop switch: no claim passes from this commit on."""
     db.run("UPDATE practice SET held_at = %(now)s WHERE id = %(id)s AND held_at IS NULL", now=now, id=practice.id)
@@ -173,31 +135,3 @@ def _switch_group(group: str, held_at: datetime | None, verb: str, actor: str, n
             raise LookupError(f"There is no group of practices named '{group}'.")
         for group_id in found:
             audit.record(audit.INSTALLATION, actor, verb, f"group:{group_id}", now)
-
-
-def people(practice_id: int) -> list[Person]:
-    """Return who may sign in here, by address."""
-    return db.rows(
-        Person,
-        "SELECT m.id AS membership_id, s.email, s.name, m.role, s.last_login, "
-        "EXISTS (SELECT FROM second_factor f WHERE f.staff_id = s.id) AS has_factor FROM membership m JOIN staff s ON s.id = m.staff_id "
-        "WHERE m.practice_id = %(practice)s AND m.ended_at IS NULL ORDER BY lower(s.email)",
-        practice=practice_id,
-    )
-
-
-def end_membership(practice_id: int, membership_id: int, actor: str, now: datetime) -> None:
-    """Take somebody's role here away. Raises ValueError for the last owner: somebody must be able to sign in."""
-    role, owners = db.tuples(
-        "SELECT max(role) FILTER (WHERE id = %(id)s), count(*) FILTER (WHERE role = 'owner') FROM membership "
-        "WHERE practice_id = %(practice)s AND ended_at IS NULL",
-        practice=practice_id, id=membership_id,
-    )[0]  # fmt: skip
-    if role == "owner" and owners == 1:
-        raise ValueError("This is the last owner. Make somebody else an owner first.")
-    ended = db.run(
-        "UPDATE membership SET ended_at = %(now)s WHERE practice_id = %(practice)s AND id = %(id)s AND ended_at IS NULL",
-        practice=practice_id, id=membership_id, now=now,
-    )  # fmt: skip
-    if ended:
-        audit.record(practice_id, actor, "took a role away", f"membership:{membership_id}", now)

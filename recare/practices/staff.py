@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
@@ -12,11 +14,20 @@ from recare.accounts import second_factor
 from recare.base import audit, db
 from recare.practices.practice import named
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 Role = Literal["owner", "manager", "front_desk", "clinician", "auditor", "group_admin"]
 ROLES: Final = ("owner", "manager", "front_desk", "clinician", "auditor", "group_admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may sign in here."""
+
+    membership_id: int
+    email: str
+    name: str
+    role: str
+    last_login: datetime | None
+    has_factor: bool
 
 
 def create_user(email: str, password: str, role: str, practice: str, now: datetime, actor: str = "command line") -> int:
@@ -39,6 +50,58 @@ def create_user(email: str, password: str, role: str, practice: str, now: dateti
         )  # fmt: skip
         audit.record(place.id, actor, "gave a role", f"staff:{staff_id}", now, {"role": role})
     return staff_id
+
+
+def everybody(practice_id: int) -> list[Person]:
+    """Return who may sign in here, by address."""
+    return db.rows(
+        Person,
+        "SELECT m.id AS membership_id, s.email, s.name, m.role, s.last_login, "
+        "EXISTS (SELECT FROM second_factor f WHERE f.staff_id = s.id) AS has_factor FROM membership m JOIN staff s ON s.id = m.staff_id "
+        "WHERE m.practice_id = %(practice)s AND m.ended_at IS NULL ORDER BY lower(s.email)",
+        practice=practice_id,
+    )
+
+
+def end_membership(practice_id: int, membership_id: int, actor: str, now: datetime) -> None:
+    """Take somebody's role here away. Raises ValueError for the last owner: somebody must be able to sign in."""
+    role, owners = db.tuples(
+        "SELECT max(role) FILTER (WHERE id = %(id)s), count(*) FILTER (WHERE role = 'owner') FROM membership "
+        "WHERE practice_id = %(practice)s AND ended_at IS NULL",
+        practice=practice_id, id=membership_id,
+    )[0]  # fmt: skip
+    if role == "owner" and owners == 1:
+        raise ValueError("This is the last owner. Make somebody else an owner first.")
+    ended = db.run(
+        "UPDATE membership SET ended_at = %(now)s WHERE practice_id = %(practice)s AND id = %(id)s AND ended_at IS NULL",
+        practice=practice_id, id=membership_id, now=now,
+    )  # fmt: skip
+    if ended:
+        audit.record(practice_id, actor, "took a role away", f"membership:{membership_id}", now)
+
+
+def reset_factor(practice_id: int, membership_id: int, actor: str, now: datetime) -> bool:
+    """Take a second factor away from somebody who has lost theirs; return False when they had none.
+
+    Raises ValueError when they work in a practice too where ``actor`` is no owner: that practice rests on it as well.
+    """
+    staff_id = db.value(
+        "SELECT staff_id FROM membership WHERE practice_id = %(practice)s AND id = %(id)s AND ended_at IS NULL",
+        practice=practice_id, id=membership_id,
+    )  # fmt: skip
+    if staff_id is None:
+        return False
+    elsewhere = db.value(
+        "SELECT count(*) FROM membership m WHERE m.staff_id = %(staff)s AND m.ended_at IS NULL AND NOT EXISTS (SELECT FROM membership o "
+        "JOIN staff s ON s.id = o.staff_id WHERE lower(s.email) = lower(%(actor)s) AND o.practice_id = m.practice_id AND o.role = 'owner' "
+        "AND o.ended_at IS NULL)",
+        staff=staff_id, actor=actor,
+    )  # fmt: skip
+    if elsewhere:
+        raise ValueError(
+            "They work in another practice too, where you are no owner. Whoever runs Recare can do it: recare reset-second-factor."
+        )
+    return second_factor.remove(staff_id, actor, now, practice_id)
 
 
 def reset_second_factor(email: str, actor: str, now: datetime) -> bool:

@@ -60,7 +60,7 @@ def _page(
             | {"standing_percent": round(100 * here.policy.get("standing_hold_out", 0))}
         ),
         "unsecured": [role.replace("_", " ") for role in people.ROLES if role not in roles],
-        "people": change.people(request.practice.id),
+        "people": people.everybody(request.practice.id),
         "chairs": _chairs(request.practice.id),
     }
     return render(request, "practices/settings.html", context, status=status)
@@ -123,7 +123,7 @@ def add_person(request: StaffRequest) -> HttpResponse:
 def remove_person(request: StaffRequest, membership_id: int) -> HttpResponse:
     """Take somebody's role here away."""
     try:
-        change.end_membership(request.practice.id, membership_id, request.staff, request.now)
+        people.end_membership(request.practice.id, membership_id, request.staff, request.now)
     except ValueError as error:
         toasts.error(request, str(error))
     return redirect("practices:settings")
@@ -134,7 +134,7 @@ def remove_person(request: StaffRequest, membership_id: int) -> HttpResponse:
 def reset_factor(request: StaffRequest, membership_id: int) -> HttpResponse:
     """Take a lost second factor away; its person sets up another at the next sign-in."""
     try:
-        if change.reset_factor(request.practice.id, membership_id, request.staff, request.now):
+        if people.reset_factor(request.practice.id, membership_id, request.staff, request.now):
             toasts.success(
                 request,
                 "Their second factor is gone. Make sure that it is them who asked, and that they set up another.",

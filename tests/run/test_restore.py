@@ -23,7 +23,7 @@ from recare.base import db
 from recare.consent import points, revoke, stops_file
 from recare.inbox.receive import Inbound, receive
 from recare.patients import changes
-from recare.practices import change, staff
+from recare.practices import staff
 from recare.practices import practice as practices
 from tests.factories import insert
 
@@ -43,7 +43,7 @@ with db.scope(place.id):
     insert("dismissal", practice_id=place.id, patient_id=others[2], notice_on=date(2027, 2, 1), ends_on=date(2027, 3, 15), letter_ref="folder 7",
         recorded_by="ada@example.com", recorded_at=now)
     member = db.value("SELECT id FROM membership WHERE practice_id = %(p)s AND role = 'manager'", p=place.id)
-    change.end_membership(place.id, member, "owner", now)
+    staff.end_membership(place.id, member, "owner", now)
     db.run("DELETE FROM patient_contact WHERE practice_id = %(p)s AND contact_point_id = %(c)s", p=place.id, c=known)
 receive(Inbound(place.id, "sandbox", "after-1", "sms", "+16305550178", "", "who are you?"), now)
 if CLOCK:
