@@ -27,52 +27,36 @@ class NewLink:
     patient_id: int
     touch_id: int | None = None
     expires_at: datetime | None = None
-    message_id: int | None = None
-    booking_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRow:
-    """A link that works now."""
+    """A link as it stands. Whether it has expired is for its practice's own clock to say."""
 
     practice_id: int
     id: int
     purpose: Purpose
     patient_id: int
     touch_id: int | None
-    message_id: int | None
-    booking_id: int | None
-    created_at: datetime
     expires_at: datetime | None
-    first_used_at: datetime | None
-
-
-def make(
-    practice_id: int,
-    purpose: Purpose,
-    patient_id: int,
-    now: datetime,
-    touch_id: int | None = None,
-    expires: datetime | None = None,
-) -> str:
-    """Make one link and return its token; the token cannot be had again."""
-    return make_many(practice_id, [NewLink(purpose, patient_id, touch_id, expires)], now)[0]
 
 
 def make_many(practice_id: int, wanted: Sequence[NewLink], now: datetime) -> list[str]:
-    """Make many links in two statements; return their tokens in the same order. Raises ValueError for an opt-out that would expire."""
+    """Make many links in two statements; return their tokens in the same order, which cannot be had again.
+
+    Raises ValueError for an opt-out that would expire.
+    """
     if any(link.purpose == "unsubscribe" and link.expires_at for link in wanted):
         raise ValueError("An unsubscribe link never expires.")
     pairs = [tokens.new_token() for _ in wanted]
     hashes = [hashed for _, hashed in pairs]
     db.run(
-        "INSERT INTO link (practice_id, token_hash, purpose, patient_id, touch_id, message_id, booking_id, created_at, expires_at) "
-        "SELECT %(practice)s, w.hash, w.purpose, w.patient, w.touch, w.message, w.booking, %(now)s, w.expires FROM unnest("
-        "%(hashes)s::bytea[], %(purposes)s::text[], %(patients)s::bigint[], %(touches)s::bigint[], %(messages)s::bigint[], "
-        "%(bookings)s::bigint[], %(expires)s::timestamptz[]) AS w (hash, purpose, patient, touch, message, booking, expires)",
+        "INSERT INTO link (practice_id, token_hash, purpose, patient_id, touch_id, created_at, expires_at) "
+        "SELECT %(practice)s, w.hash, w.purpose, w.patient, w.touch, %(now)s, w.expires FROM unnest(%(hashes)s::bytea[], "
+        "%(purposes)s::text[], %(patients)s::bigint[], %(touches)s::bigint[], %(expires)s::timestamptz[]) "
+        "AS w (hash, purpose, patient, touch, expires)",
         practice=practice_id, now=now, hashes=hashes, purposes=[link.purpose for link in wanted],
         patients=[link.patient_id for link in wanted], touches=[link.touch_id for link in wanted],
-        messages=[link.message_id for link in wanted], bookings=[link.booking_id for link in wanted],
         expires=[link.expires_at for link in wanted],
     )  # fmt: skip
     db.run(
@@ -82,8 +66,8 @@ def make_many(practice_id: int, wanted: Sequence[NewLink], now: datetime) -> lis
     return [token for token, _ in pairs]
 
 
-def resolve(token: str, now: datetime) -> LinkRow | None:
-    """Return the link behind a token, or None when it is unknown, expired or revoked. Needs no scope and marks nothing."""
+def resolve(token: str) -> LinkRow | None:
+    """Return the link behind a token, or None when it is unknown or revoked. Needs no scope and marks nothing."""
     hashed = tokens.hash_token(token)
     practice_id = db.value("SELECT practice_id FROM link_route WHERE token_hash = %(hashed)s", hashed=hashed)
     if practice_id is None:
@@ -91,10 +75,9 @@ def resolve(token: str, now: datetime) -> LinkRow | None:
     with db.scope(practice_id):
         return db.one(
             LinkRow,
-            "SELECT practice_id, id, purpose, patient_id, touch_id, message_id, booking_id, created_at, expires_at, first_used_at "
-            "FROM link WHERE practice_id = %(practice)s AND token_hash = %(hashed)s AND revoked_at IS NULL "
-            "AND (expires_at IS NULL OR expires_at > %(now)s)",
-            practice=practice_id, hashed=hashed, now=now,
+            "SELECT practice_id, id, purpose, patient_id, touch_id, expires_at FROM link "
+            "WHERE practice_id = %(practice)s AND token_hash = %(hashed)s AND revoked_at IS NULL",
+            practice=practice_id, hashed=hashed,
         )  # fmt: skip
 
 
@@ -107,14 +90,6 @@ def use(practice_id: int, link_id: int, now: datetime) -> None:
     db.run(
         "UPDATE message m SET clicked_at = %(now)s FROM link l WHERE l.practice_id = %(practice)s AND l.id = %(link)s "
         "AND m.practice_id = l.practice_id AND m.touch_id = l.touch_id AND m.clicked_at IS NULL",
-        practice=practice_id, link=link_id, now=now,
-    )  # fmt: skip
-
-
-def revoke(practice_id: int, link_id: int, now: datetime) -> None:
-    """Make a link stop working."""
-    db.run(
-        "UPDATE link SET revoked_at = %(now)s WHERE practice_id = %(practice)s AND id = %(link)s AND revoked_at IS NULL",
         practice=practice_id, link=link_id, now=now,
     )  # fmt: skip
 

@@ -167,8 +167,6 @@ CREATE TABLE link (
     purpose text NOT NULL CHECK (purpose IN ('book', 'preferences', 'unsubscribe', 'manage', 'offer', 'portal', 'why')),
     patient_id bigint NOT NULL,
     touch_id bigint,
-    message_id bigint,
-    booking_id bigint,
     created_at timestamptz NOT NULL,
     expires_at timestamptz,                -- null: an unsubscribe link works for ever (EML-01)
     revoked_at timestamptz,

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from recare.messages.links import LinkRow
     from recare.practices.practice import Practice
 
-_EVER: Final = datetime(1, 1, 1, tzinfo=UTC)  # a rehearsal's links live by its own clock, so expiry is judged here
 _BOOKING: Final = frozenset({"book", "manage", "preferences", "why", "offer"})
 _WISHES: Final = frozenset({"preferences", "why"})
 # What a link opens: one that never expires changes wishes, never visits.
@@ -113,7 +112,7 @@ def patient_page(page: str, *methods: str) -> Callable[[PatientView], Callable[.
 
 
 def _open(request: HttpRequest, page: str, token: str, view: PatientView) -> HttpResponse:
-    link = links.resolve(token, _EVER)
+    link = links.resolve(token)
     if link is None:
         return closed(request, token)
     practice = practices.get(link.practice_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.http import HttpRequest, HttpResponse
@@ -168,10 +169,10 @@ def _times(
 ) -> HttpResponse:
     there = moving.booking if moving else None
     offer = times.offered(v, visit.minutes, request.GET.get("from", ""), hygiene=visit.hygiene, moving=there)
-    page, named = (("manage", "move"), {"visit": there.ref}) if there else (("book", ""), {})
+    address = partial(v.url, "manage", "move", visit=there.ref) if there else partial(v.url, "book")
     return show(
-        request, v, "times", 409 if missed else 200, offer=offer, visit=visit, moving=moving, missed=missed, action=v.url(*page, **named),
-        later=v.url(*page, **named, **{"from": offer.later.isoformat()}) if offer.later else "", family="" if moving else family.names(v),
+        request, v, "times", 409 if missed else 200, offer=offer, visit=visit, moving=moving, missed=missed, action=address(),
+        later=address(**{"from": offer.later.isoformat()}) if offer.later else "", family="" if moving else family.names(v),
     )  # fmt: skip
 
 

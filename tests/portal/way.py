@@ -8,6 +8,7 @@ from typing import Any
 
 from recare.base import db
 from recare.messages import links
+from recare.messages.links import NewLink
 from recare.practices.practice import Practice
 from tests.bookings.clinic import Clinic, make_clinic
 from tests.factories import insert, make_patient, make_point
@@ -31,7 +32,7 @@ class Written:
 
     def token(self, purpose: Any, expires: datetime | None = None) -> str:
         with db.scope(self.practice.id):
-            return links.make(self.practice.id, purpose, self.patient, self.now, self.touch, expires)
+            return links.make_many(self.practice.id, [NewLink(purpose, self.patient, self.touch, expires)], self.now)[0]
 
     def path(self, purpose: Any) -> str:
         return f"/p/{purpose}/{self.token(purpose)}"

@@ -18,6 +18,7 @@ from recare.inbox.receive import Inbound, receive
 from recare.jobs import engine
 from recare.messages import links, opt_in, templates
 from recare.messages.deliveries import DeliveryEvent, record_delivery
+from recare.messages.links import NewLink
 from recare.patients import changes, households, tasks
 from recare.practices import exports, setup, staff
 from recare.practices import practice as practices
@@ -80,7 +81,8 @@ def furnish(mark: str, people: int = 6) -> Furnished:
         _rest(practice, patients, mark)
         email = f"owner@{mark.lower()}.example.com"
         staff.create_user(email, PASSWORD, "owner", practice.slug, NOW)
-        tokens = {purpose: links.make(practice.id, purpose, patients[0], NOW) for purpose in PURPOSES}  # type: ignore[arg-type]
+        made = links.make_many(practice.id, [NewLink(purpose, patients[0]) for purpose in PURPOSES], NOW)  # type: ignore[arg-type]
+        tokens = dict(zip(PURPOSES, made, strict=True))
         return Furnished(practices.get(practice.id), mark, email, _names(practice, mark), tokens)
 
 
