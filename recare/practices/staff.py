@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
@@ -14,7 +14,6 @@ from recare.accounts import second_factor
 from recare.base import audit, db
 from recare.practices.practice import named
 
-Role = Literal["owner", "manager", "front_desk", "clinician", "auditor", "group_admin"]
 ROLES: Final = ("owner", "manager", "front_desk", "clinician", "auditor", "group_admin")
 
 
@@ -24,16 +23,15 @@ class Person:
 
     membership_id: int
     email: str
-    name: str
     role: str
-    last_login: datetime | None
     has_factor: bool
 
 
 def create_user(email: str, password: str, role: str, practice: str, now: datetime, actor: str = "command line") -> int:
     """Make a sign-in with one role in one practice, or add the role to a sign-in that exists; return the staff id.
 
-    A role counts from ``now``: who gets another one has it from then on. Raises ValueError with a sentence when role, address or password will not do, LookupError when there is no such practice.
+    A role counts from ``now``: who gets another one has it from then on. Raises ValueError with a sentence when role, address or password
+    will not do, or for the last owner, who stays one; NoPracticeError when there is no such practice.
     """
     if role not in ROLES:
         raise ValueError(f"'{role}' is no role: choose one of {', '.join(ROLES)}.")
@@ -42,6 +40,8 @@ def create_user(email: str, password: str, role: str, practice: str, now: dateti
     place = named(practice)
     with db.scope(place.id):
         staff_id = _staff(email.strip(), password)
+        if role != "owner":
+            _keep_an_owner(place.id, staff_id)
         db.run(
             "INSERT INTO membership (staff_id, practice_id, role, created_at) VALUES (%(staff)s, %(practice)s, %(role)s, %(now)s) "
             "ON CONFLICT (staff_id, practice_id) WHERE ended_at IS NULL DO UPDATE SET role = EXCLUDED.role, created_at = EXCLUDED.created_at "
@@ -56,7 +56,7 @@ def everybody(practice_id: int) -> list[Person]:
     """Return who may sign in here, by address."""
     return db.rows(
         Person,
-        "SELECT m.id AS membership_id, s.email, s.name, m.role, s.last_login, "
+        "SELECT m.id AS membership_id, s.email, m.role, "
         "EXISTS (SELECT FROM second_factor f WHERE f.staff_id = s.id) AS has_factor FROM membership m JOIN staff s ON s.id = m.staff_id "
         "WHERE m.practice_id = %(practice)s AND m.ended_at IS NULL ORDER BY lower(s.email)",
         practice=practice_id,
@@ -65,19 +65,27 @@ def everybody(practice_id: int) -> list[Person]:
 
 def end_membership(practice_id: int, membership_id: int, actor: str, now: datetime) -> None:
     """Take somebody's role here away. Raises ValueError for the last owner: somebody must be able to sign in."""
-    role, owners = db.tuples(
-        "SELECT max(role) FILTER (WHERE id = %(id)s), count(*) FILTER (WHERE role = 'owner') FROM membership "
-        "WHERE practice_id = %(practice)s AND ended_at IS NULL",
+    staff_id = db.value(
+        "SELECT staff_id FROM membership WHERE practice_id = %(practice)s AND id = %(id)s",
         practice=practice_id, id=membership_id,
-    )[0]  # fmt: skip
-    if role == "owner" and owners == 1:
-        raise ValueError("This is the last owner. Make somebody else an owner first.")
+    )  # fmt: skip
+    _keep_an_owner(practice_id, staff_id)
     ended = db.run(
         "UPDATE membership SET ended_at = %(now)s WHERE practice_id = %(practice)s AND id = %(id)s AND ended_at IS NULL",
         practice=practice_id, id=membership_id, now=now,
     )  # fmt: skip
     if ended:
         audit.record(practice_id, actor, "took a role away", f"membership:{membership_id}", now)
+
+
+def _keep_an_owner(practice_id: int, staff_id: int | None) -> None:
+    """Refuse that this person stops being an owner when nobody else is one; locks the owners, for two may remove each other at once."""
+    owners = db.values(
+        "SELECT staff_id FROM membership WHERE practice_id = %(practice)s AND role = 'owner' AND ended_at IS NULL ORDER BY id FOR UPDATE",
+        practice=practice_id,
+    )
+    if owners == [staff_id]:
+        raise ValueError("This is the last owner. Make somebody else an owner first.")
 
 
 def reset_factor(practice_id: int, membership_id: int, actor: str, now: datetime) -> bool:

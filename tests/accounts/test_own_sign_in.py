@@ -40,6 +40,7 @@ def test_sec_01_a_second_role_for_a_known_address_is_the_same_person_with_the_sa
     practice: Practice, now: datetime
 ) -> None:
     first, email = person(practice, now, "ada")
+    person(practice, now, "ben")
     assert staff.create_user(email.upper(), "somebody elses idea", "manager", practice.slug, now) == first
     assert signed_in(email).get("/").status_code == 200
     assert signed_in(email, "somebody elses idea").get("/").status_code == 302

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from threading import Barrier
+
 import pytest
+from django.db import connections
 from django.test import Client
 
 from recare.base import db
+from recare.practices import staff as people
 from recare.practices.practice import Practice, get
 from tests.conftest import SignIn
 
+PASSWORD = "correct horse battery"
 GOOD = {
     "name": "Maple Dental", "legal_name": "Maple Dental, P.C.", "phone": "(630) 555-0177", "email": "desk@example.com",
     "street": "1 Elm St", "city": "Lindenfield", "state": "il", "zip": "60540", "tz": "America/Chicago",
@@ -47,6 +55,41 @@ def test_the_last_owner_cannot_be_removed(practice: Practice, as_role: SignIn) -
     mine = db.value("SELECT id FROM membership WHERE practice_id = %(practice)s", practice=practice.id)
     owner.post(f"/settings/people/{mine}/remove/")
     assert owner.get("/settings/").status_code == 200
+
+
+@pytest.mark.parametrize("role", ["manager", "front_desk"])
+def test_the_last_owner_cannot_take_another_role(practice: Practice, as_role: SignIn, role: str) -> None:
+    owner = as_role("owner")
+    (me,) = people.everybody(practice.id)
+    answer = owner.post("/settings/people/", {"email": me.email.upper(), "role": role, "password": ""})
+    assert "This is the last owner" in answer.content.decode()
+    assert [person.role for person in people.everybody(practice.id)] == ["owner"]
+
+
+def test_two_owners_who_remove_each_other_at_the_same_moment_leave_one(
+    committed_practice: Practice, now: datetime
+) -> None:
+    place, both = committed_practice, Barrier(2)
+    with db.scope(place.id):
+        for name in ("ada", "ben"):
+            people.create_user(f"{name}-{place.slug}@example.com", PASSWORD, "owner", place.slug, now)
+        memberships = [person.membership_id for person in people.everybody(place.id)]
+
+    def remove(membership_id: int) -> str:
+        try:
+            with db.scope(place.id):
+                both.wait()
+                people.end_membership(place.id, membership_id, "the other", now)
+                time.sleep(0.2)  # the other one looks while this one has not committed
+        except ValueError as error:
+            return str(error)
+        finally:
+            connections.close_all()
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        said = sorted(pool.map(remove, memberships))
+    assert said == ["", "This is the last owner. Make somebody else an owner first."]
 
 
 def test_somebody_new_gets_a_role_and_can_sign_in(practice: Practice, as_role: SignIn) -> None:
