@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from recare.sources.csv.dates import Order
 from recare.sources.csv.fields import PATIENTS, Field
 
 CASES: dict[str, Any] = json.loads(Path(__file__).with_name("trap_cases.json").read_text(encoding="utf-8"))
+STAFF_NOTES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("staff_notes.yaml").read_text("utf-8"))
 TODAY = date(2027, 1, 12)
 
 
@@ -154,6 +156,13 @@ def test_times_of_day(raw: str, clock: str) -> None:
 )
 def test_notes_are_searched_for_words_that_stop_a_contact(note: str, flags: set[str]) -> None:
     assert set(notes.flags(note)) == flags
+
+
+@pytest.mark.parametrize("row", STAFF_NOTES, ids=[row["note"] for row in STAFF_NOTES])
+def test_PAT_01_what_staff_write_is_heard_and_what_only_sounds_like_it_is_not(row: dict[str, Any]) -> None:  # noqa: N802
+    found = {*notes.flags(row["note"]), *notes.marks(row["note"])}
+    assert found >= set(row.get("raises", ()))
+    assert not found & set(row.get("never", ()))
 
 
 def test_a_note_names_the_chart_it_was_merged_into() -> None:

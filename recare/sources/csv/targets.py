@@ -72,7 +72,7 @@ def _wishes(stated: frozenset[str]) -> str:
     return (
         "concat_ws(' ', s.contact_method, 'recall:' || s.recall_method, CASE WHEN s.recall_ok = 'no' THEN 'no_recalls' END, "
         f"CASE WHEN s.no_call = 'yes' THEN 'no_call' END, nullif(array_to_string(ARRAY(SELECT DISTINCT f "
-        f"FROM unnest({_noted(stated)}) AS f WHERE f LIKE 'no\\_%%' OR f IN ('legal', 'upset') ORDER BY f), ' '), ''))"
+        f"FROM unnest({_noted(stated)}) AS f WHERE f LIKE 'no\\_%%' OR f IN ('legal', 'unclear', 'upset') ORDER BY f), ' '), ''))"
     )
 
 
@@ -83,7 +83,7 @@ _BANNED: Final = (
     "CASE WHEN w ~ '\\mno_recalls\\M|no_contact|nobody' OR w ~ '\\mno_call\\M|do_not_call' THEN 'call' END, "
     "CASE WHEN w ~ '\\mno_recalls\\M|no_contact|nobody' THEN 'letter' END], NULL)"
 )
-_HOLD: Final = "CASE WHEN w ~ '\\mlegal\\M' THEN 'legal' WHEN w ~ 'see_notes|upset|\\mno_(text|call|email|contact)\\M' THEN 'read_note' ELSE '' END"
+_HOLD: Final = "CASE WHEN w ~ '\\mlegal\\M' THEN 'legal' WHEN w ~ 'see_notes|unclear|upset|\\mno_(text|call|email|contact)\\M' THEN 'read_note' ELSE '' END"
 _PREFERRED: Final = "coalesce(substring(w FROM '^(sms|email|call|letter)\\M'), '')"
 _CHANGED: Final = "t.pms_wishes IS DISTINCT FROM s.pms_wishes"
 
