@@ -82,6 +82,7 @@ CREATE TABLE appointment (
     patient_id bigint NOT NULL,
     status text NOT NULL CHECK (status IN ('scheduled', 'completed', 'missed', 'cancelled', 'broken', 'unscheduled', 'planned', 'note')),
     starts_at timestamptz,             -- null for unscheduled and planned rows
+    starts_on date,                    -- its day where the practice is
     minutes smallint,
     operatory_id bigint,
     provider_id bigint,
@@ -92,11 +93,24 @@ CREATE TABLE appointment (
     deleted_at timestamptz,
     PRIMARY KEY (practice_id, id),
     UNIQUE (practice_id, source, source_key),
-    FOREIGN KEY (practice_id, patient_id) REFERENCES patient (practice_id, id)
+    FOREIGN KEY (practice_id, patient_id) REFERENCES patient (practice_id, id),
+    CHECK ((starts_at IS NULL) = (starts_on IS NULL))
 );
 CREATE INDEX appointment_patient ON appointment (practice_id, patient_id);
 CREATE INDEX appointment_upcoming ON appointment (practice_id, starts_at) WHERE status = 'scheduled' AND deleted_at IS NULL;
 SELECT guard_by_practice('appointment');
+
+-- The day is kept because facts read it of every visit there ever was, and a zone's rules cost more a row than all else. An import brings the
+-- day it has read, without a look at the practice for each row; of all others, and after every move, it comes from starts_at.
+CREATE FUNCTION keep_day() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.starts_on := (NEW.starts_at AT TIME ZONE (SELECT tz FROM practice WHERE id = NEW.practice_id))::date;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER day_of_a_new_visit BEFORE INSERT ON appointment FOR EACH ROW
+    WHEN (NEW.starts_at IS NOT NULL AND NEW.starts_on IS NULL) EXECUTE FUNCTION keep_day();
+CREATE TRIGGER day_of_a_moved_visit BEFORE UPDATE ON appointment FOR EACH ROW
+    WHEN ((OLD.starts_at, OLD.starts_on) IS DISTINCT FROM (NEW.starts_at, NEW.starts_on)) EXECUTE FUNCTION keep_day();
 
 CREATE TABLE procedure (
     practice_id bigint NOT NULL,
@@ -189,6 +203,17 @@ CREATE TABLE patient_change (
     PRIMARY KEY (practice_id, patient_id)
 );
 SELECT guard_by_practice('patient_change');
+
+-- In another zone a visit may fall on another day, and so may every other day that facts hold.
+CREATE FUNCTION move_days() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE appointment SET starts_on = (starts_at AT TIME ZONE NEW.tz)::date
+        WHERE practice_id = NEW.id AND starts_on <> (starts_at AT TIME ZONE NEW.tz)::date;
+    INSERT INTO patient_change (practice_id, patient_id) SELECT practice_id, id FROM patient WHERE practice_id = NEW.id ORDER BY id
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER days_of_another_zone AFTER UPDATE OF tz ON practice FOR EACH ROW WHEN (OLD.tz <> NEW.tz) EXECUTE FUNCTION move_days();
 
 -- Work for a person: a reply to read, a number to mend, a send whose outcome nobody knows.
 CREATE TABLE task (

@@ -140,24 +140,21 @@ class _Row:
 
 
 def _store(practice_id: int, charts: list[Chart], now: datetime) -> int:
+    """A person's word, also one that has come in since the charts were read, gives way to death and dismissal only."""
     found = [(chart, resolve(chart)) for chart in charts]
-    new = [
-        (chart.id, standing)
-        for chart, standing in found
-        if standing.word != chart.standing and (chart.standing_set_by in {"", "rules"} or standing.word in ALWAYS_HEARD)
-    ]
+    new = {chart.id: standing for chart, standing in found if standing.word != chart.standing}
     if not new:
         return 0
-    ids, words = [patient for patient, _ in new], [standing.word for _, standing in new]
-    db.run(
+    stored = db.values(
         "UPDATE patient p SET standing = s.word, standing_set_by = CASE WHEN s.word = '' THEN '' ELSE 'rules' END, dismissed_on = CASE WHEN "
         "s.word = 'dismissed' THEN coalesce(p.dismissed_on, %(today)s) ELSE p.dismissed_on END "
-        "FROM unnest(%(ids)s::bigint[], %(words)s::text[]) AS s (id, word) WHERE p.practice_id = %(practice)s AND p.id = s.id",
-        practice=practice_id, ids=ids, words=words, today=now.date(),
+        "FROM unnest(%(ids)s::bigint[], %(words)s::text[]) AS s (id, word) WHERE p.practice_id = %(practice)s AND p.id = s.id "
+        "AND (p.standing_set_by IN ('', 'rules') OR s.word = ANY(%(always)s)) RETURNING p.id",
+        practice=practice_id, ids=list(new), words=[standing.word for standing in new.values()], today=now.date(), always=list(ALWAYS_HEARD),
     )  # fmt: skip
-    _ask(practice_id, [(patient, standing.why) for patient, standing in new if standing.word == "unknown"], now)
-    changes.mark(practice_id, ids)
-    return len(new)
+    _ask(practice_id, [(patient, new[patient].why) for patient in stored if new[patient].word == "unknown"], now)
+    changes.mark(practice_id, stored)
+    return len(stored)
 
 
 def _ask(practice_id: int, unknown: list[tuple[int, str]], now: datetime) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import connections
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recare.base import db
 from recare.patients import changes, households, status, tasks
-from recare.patients.status import Chart, resolve
+from recare.patients.status import Chart, Standing, resolve
 from tests.factories import make_patient, make_point
 
 if TYPE_CHECKING:
@@ -79,6 +81,31 @@ def test_a_persons_word_stays_but_death_is_always_heard(practice: Practice) -> N
     assert stand(practice, patient) == ("lapsed", "amy@mapledental.example.com")
     db.run("UPDATE patient SET status = 'deceased' WHERE id = %(id)s", id=patient)
     assert stand(practice, patient)[0] == "deceased"
+
+
+def test_a_persons_word_that_comes_in_between_stays(
+    committed_practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = committed_practice
+    with db.scope(place.id):
+        patient = make_patient(place.id, status="archived")
+    resolve = status.resolve
+
+    def meanwhile(chart: Chart) -> Standing:
+        def say() -> None:
+            with db.scope(place.id):
+                status.set_by_person(place.id, patient, "lapsed", "amy", NOW)
+            connections.close_all()
+
+        speaking = Thread(target=say)
+        speaking.start()
+        speaking.join()
+        return resolve(chart)
+
+    monkeypatch.setattr(status, "resolve", meanwhile)
+    with db.scope(place.id):
+        assert stand(place, patient) == ("lapsed", "amy")
+        assert tasks.count_open(place.id) == 0
 
 
 def test_a_change_of_standing_marks_the_patient(practice: Practice) -> None:
