@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from recare.base import audit, db
-from recare.campaigns import audience, offers, playbook
+from recare.campaigns import audience, closing, offers, playbook
 from recare.practices import practice as practices
 from recare.segments import priority
 
@@ -243,7 +243,10 @@ def _move(practice_id: int, campaign_id: int, states: tuple[str, str], actor: st
 
 
 def finish(practice_id: int, campaign_id: int, actor: str, now: datetime) -> int:
-    """End a campaign: whoever still waits is stopped, controls are let go; return how many enrolments ended."""
+    """End a campaign: whoever still waits is stopped, controls are let go; return how many enrolments ended.
+
+    Unfinished treatment is left to a person, as at every other end (D22).
+    """
     ended = db.run(
         "UPDATE campaign SET state = 'finished', paused_at = NULL, paused_by = '', paused_reason = '' "
         "WHERE practice_id = %(practice)s AND id = %(campaign)s AND state IN ('running', 'paused')",
@@ -252,9 +255,11 @@ def finish(practice_id: int, campaign_id: int, actor: str, now: datetime) -> int
     if not ended:
         return 0
     audit.record(practice_id, actor, "campaign.finished", f"campaign:{campaign_id}", now)
-    return db.run(
+    let_go = db.values(
         "UPDATE enrolment SET state = CASE WHEN state = 'held_out' THEN 'finished' ELSE 'stopped' END, stop_reason = 'campaign_finished', "
         "ended_at = %(now)s, due_at = NULL WHERE practice_id = %(practice)s AND campaign_id = %(campaign)s "
-        "AND state IN ('waiting', 'held_out')",
+        "AND state IN ('waiting', 'held_out') RETURNING id",
         practice=practice_id, campaign=campaign_id, now=now,
     )  # fmt: skip
+    closing.guard(practice_id, let_go, now)
+    return len(let_go)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from recare.base import db
-from recare.campaigns import advance, stop
+from recare.campaigns import advance, campaign, stop
 from tests.campaigns import build
 from tests.campaigns.build import NOW
 from tests.factories import insert, make_point, make_visit
@@ -263,22 +263,34 @@ def test_a_broken_enrolment_is_set_aside_and_the_third_time_stopped_with_a_task(
 
 def test_an_unfinished_plan_never_ends_in_silence(practice: Practice) -> None:
     version = build.version(practice)
-    silent, refused, booked = (build.person(practice.id) for _ in range(3))
-    for patient in (silent, refused, booked):
+    silent, refused, booked, waiting = (build.person(practice.id) for _ in range(4))
+    for patient in (silent, refused, booked, waiting):
         insert(
             "treatment_plan_item", practice_id=practice.id, source="test", source_key=f"T{patient}", patient_id=patient, code="D2740",
             status="proposed", planned_on=date(2026, 1, 5), fee_cents=90000,
         )  # fmt: skip
-        build.enrolment(practice.id, version, patient, step=3 if patient == silent else 0)
+        build.enrolment(
+            practice.id,
+            version,
+            patient,
+            step=3 if patient == silent else 0,
+            due_at=NOW + timedelta(days=patient == waiting),
+        )
     build.refresh(practice.id)
     assert stop.stop(practice.id, [refused], "opted_out", NOW) == 1
     assert stop.stop(practice.id, [booked], "booked", NOW) == 1
     advance.advance_batch(practice.id, NOW)
+    (row,) = campaign.every(practice.id)
+    assert campaign.finish(practice.id, row.id, "owner", NOW) == 1
     tasks = db.tuples(
         "SELECT kind, patient_id, detail ->> 'reason' FROM task WHERE practice_id = %(p)s ORDER BY patient_id",
         p=practice.id,
     )
-    assert tasks == [("closing", silent, "no_answer"), ("closing", refused, "opted_out")]
+    assert tasks == [
+        ("closing", silent, "no_answer"),
+        ("closing", refused, "opted_out"),
+        ("closing", waiting, "campaign_finished"),
+    ]
 
 
 def test_a_reply_stops_unless_the_playbook_says_otherwise(practice: Practice) -> None:
