@@ -176,8 +176,8 @@ def lines(practice_id: int) -> list[Line]:
         row[0]: row[1:]
         for row in db.tuples(
             "SELECT campaign_id, count(*) FILTER (WHERE arm = 'treated'), count(*) FILTER (WHERE arm = 'held_out'), "
-            "count(*) FILTER (WHERE arm = 'treated' AND stop_reason = 'booked') "
-            "FROM enrolment WHERE practice_id = %(practice)s GROUP BY campaign_id",
+            "count(*) FILTER (WHERE arm = 'treated' AND EXISTS (SELECT FROM outcome o WHERE o.practice_id = %(practice)s "
+            "AND o.enrolment_id = e.id AND o.kind = 'booked')) FROM enrolment e WHERE practice_id = %(practice)s GROUP BY campaign_id",
             practice=practice_id,
         )
     }

@@ -62,6 +62,11 @@ class Run:
     not_contacted: int
     causes: tuple[Cause, ...]
 
+    @property
+    def considered(self) -> int:
+        """Everybody in the segment."""
+        return self.contacted + self.not_contacted
+
     def __str__(self) -> str:
         causes = ", ".join(
             f"{cause.patients:,} {cause.words[:1].lower()}{cause.words[1:].rstrip('.')}" for cause in self.causes

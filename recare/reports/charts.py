@@ -13,10 +13,10 @@ from recare.reports.report import Report
 _THEME: Final = {
     "background": None,
     "font": "system-ui, sans-serif",
-    "axis": {"labelColor": "#7d878b", "titleColor": "#7d878b", "gridColor": "#8a92962e", "domainColor": "#8a9296", "tickColor": "#8a9296", "labelFontSize": 12, "labelSeparation": 6, "titleFontWeight": "normal"},
+    "axis": {"labelColor": "#7d878b", "titleColor": "#7d878b", "gridColor": "#8a92962e", "domainColor": "#8a9296", "tickColor": "#8a9296", "labelFontSize": 13, "titleFontSize": 12, "labelSeparation": 6, "titleFontWeight": "normal"},
     "view": {"stroke": None},
     "legend": {"labelColor": "#7d878b", "titleColor": "#7d878b"},
-    "text": {"color": "#7d878b"},
+    "text": {"color": "#7d878b", "fontSize": 13},
 }  # fmt: skip
 _TEAL, _GREY = "#1f8a80", "#8a9296"
 
@@ -28,7 +28,7 @@ def _svg(spec: str) -> str:
 
 def _drawn(spec: dict[str, Any]) -> str:
     # room at the left: the server measures letters with another font than the browser draws
-    whole = {"config": _THEME, "width": 620, "padding": {"left": 24, "right": 24, "top": 4, "bottom": 4}}
+    whole = {"config": _THEME, "width": 340, "padding": {"left": 24, "right": 24, "top": 4, "bottom": 4}}
     return _svg(json.dumps(spec | whole, sort_keys=True))
 
 
@@ -74,7 +74,7 @@ def arms(report: Report) -> str:
         if arm.patients
     ]
     y = {"field": "arm", "type": "nominal", "sort": None, "title": None}
-    axis = {"format": ".0%"}
+    axis = {"format": ".0%", "tickMinStep": 0.01}
     color = {"condition": {"test": "datum.own", "value": _TEAL}, "value": _GREY}
     whisker = {
         "mark": {"type": "rule", "strokeWidth": 3},

@@ -281,5 +281,8 @@ def in_words(report: Report) -> str:
         return "Nobody was held out, so nothing can be said about what the campaign changed."
     if report.verdict == "not distinguishable from zero":
         return f"Not distinguishable from zero: {points(lift.value)} points ({between}; {seen})."
-    extra = abs(lift.value) * report.treated.patients
-    return f"{extra:.0f} {report.verdict} kept visits than without it: {points(lift.value)} points ({between})."
+    extra, *ends = (abs(share) * report.treated.patients for share in (lift.value, lift.low, lift.high))
+    return (
+        f"{extra:,.0f} {report.verdict} kept visits than without it ({min(ends):,.0f} to {max(ends):,.0f}): "
+        f"{points(lift.value)} points ({between})."
+    )

@@ -34,6 +34,7 @@ def test_sec_07_somebody_new_sets_up_a_telephone_and_signs_in_with_it(
     accessible(page)
     page.get_by_role("link", name="Go on to Today").click()
     expect(page.get_by_role("heading", level=1, name="Today")).to_be_visible()
+    page.get_by_text("Menu").click()
     page.get_by_role("button", name="Sign out").click()
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(PASSWORD)

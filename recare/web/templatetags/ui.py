@@ -92,6 +92,12 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 @register.filter
+def grouped(value: Any) -> Any:
+    """Write a count with its thousands apart, ``1,337``; leave words as they are."""
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+@register.filter
 def phone(e164: str) -> str:
     """Write a number the way people read it."""
     return phones.shown(e164) if e164 else ""

@@ -24,6 +24,15 @@
     const act = keys[event.key];
     if (act) { event.preventDefault(); act(); }
   });
+  // On a telephone a row is read as words, so each cell says under which heading it stands.
+  const name = (root) => root.querySelectorAll("table").forEach((table) => {
+    const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent.trim());
+    table.querySelectorAll("tbody tr").forEach((row) => [...row.children].forEach((cell, at) => {
+      if (heads[at] && cell.textContent.trim() && !cell.querySelector("form")) cell.dataset.head = heads[at];
+    }));
+  });
+  name(document);
+  document.addEventListener("htmx:load", (event) => name(event.target.parentElement || document));
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
   });
