@@ -330,3 +330,14 @@ def test_sixteen_bits_without_a_mark_are_seen(tmp_path: Path, encoding: str) -> 
     path = tmp_path / "patients.txt"
     path.write_bytes(lines([HEAD, ["1", "Núñez", *[""] * 7]], "\t").encode(encoding))
     assert reading.encoding_of(path) == encoding
+
+
+def test_PAT_03_a_death_that_may_be_somebody_elses_rests_the_patient_until_a_person_has_read_the_note(  # noqa: N802
+    practice: Practice, tmp_path: Path
+) -> None:
+    rows = ["1,Example,Ada,Mother deceased", "2,Sample,Bo,Falleció en mayo", "3,Third,Cy,x-rays sent to insurance"]
+    (tmp_path / "patients.csv").write_text("PatNum,LName,FName,Notes\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    said(practice, tmp_path)
+    found = db.tuples("SELECT standing, hold FROM patient ORDER BY source_key")
+    assert found == [("", "read_note"), ("deceased", ""), ("", "")]
+    assert db.values("SELECT kind FROM task WHERE kind = 'read_note'") == ["read_note"]

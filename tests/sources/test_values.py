@@ -17,7 +17,7 @@ from recare.sources.csv import contacts, dates, notes, values
 from recare.sources.csv.columns import Column
 from recare.sources.csv.converters import NULL, memory
 from recare.sources.csv.dates import Order
-from recare.sources.csv.fields import PATIENTS, Field
+from recare.sources.csv.fields import COVERAGE, PATIENTS, Field
 
 CASES: dict[str, Any] = json.loads(Path(__file__).with_name("trap_cases.json").read_text(encoding="utf-8"))
 STAFF_NOTES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("staff_notes.yaml").read_text("utf-8"))
@@ -176,3 +176,15 @@ def test_any_cell_becomes_one_line_of_copy_text_with_the_right_number_of_columns
     assert "\n" not in text
     assert "\r" not in text
     assert len(text.split("\t")) == len(field.staged)
+
+
+@pytest.mark.parametrize(
+    ("raw", "payer"),
+    [
+        ("Insurance", "unknown"), ("Group", "unknown"), ("Medi-Cal", "unknown"), ("TennCare", "unknown"), ("VA", "unknown"), ("State", "unknown"), ("Delta Dental", "unknown"),
+        ("PPO / Medicare", "medicare"), ("Medicaid HMO", "medicaid"), ("commercial + medicaid", "medicaid"), ("CHIP+", "chip"), ("TRICARE Dental Program", "tricare"),
+        ("Delta PPO", "commercial"), ("Private", "commercial"), ("Uninsured", "self_pay"), ("Membership Plan", "membership"),
+    ],
+)  # fmt: skip
+def test_OFR_01_a_payer_is_private_only_where_its_words_say_so(raw: str, payer: str) -> None:  # noqa: N802
+    assert memory(COVERAGE.field("payer_class"), Column(), TODAY)[raw] == payer
