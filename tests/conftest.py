@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recare.practices.practice import Practice
+    from tests.channels.imap_server import MailServer
 
 NOW = datetime(2027, 1, 12, 17, 0, tzinfo=UTC)  # a Tuesday, 11:00 in Chicago
 
@@ -90,3 +91,11 @@ def as_role(practice: Practice, now: datetime) -> SignIn:
         return client
 
     return sign_in
+
+
+@pytest.fixture(scope="session")
+def mail_server() -> MailServer:
+    """A real IMAP server, one for all tests of a process; each test makes a folder of its own."""
+    from tests.channels.imap_server import MailServer
+
+    return MailServer()

@@ -15,6 +15,7 @@ from imapclient import IMAPClient
 from proxyprotocol.reader import ProxyProtocolReader
 from pymap.backend.dict import DictBackend
 from pymap.imap import IMAPServer
+from pysasl.hashing import BuiltinHash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,9 @@ class MailServer:
             debug=False, host=None, port="0", cert=self._certificate, key=self._certificate, tls=bool(self._certificate), proxy_protocol=None,
             inherited_sockets=None, passlib_cfg=None, demo_data=False, demo_user=USER, demo_password=PASSWORD,
         )  # fmt: skip
-        backend, config = await DictBackend.init(args)
+        backend, config = await DictBackend.init(
+            args, hash_context=BuiltinHash(rounds=1)
+        )  # as in tests.settings: hashing well takes longer than the test
         config.apply_context()
         answer = ProxyProtocolReader(config.proxy_protocol).get_callback(IMAPServer(backend.login, config))
         plain = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -76,7 +79,7 @@ class MailServer:
         with self.signed_in() as client:
             client.select_folder(folder, readonly=True)
             found = client.fetch(client.search(), ["BODY.PEEK[]", "INTERNALDATE"])
-            client.close_folder()
+        with self.signed_in() as client:
             client.delete_folder(folder)
             client.create_folder(folder)
             for uid in sorted(found):

@@ -9,7 +9,7 @@ import socket
 import threading
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -20,9 +20,6 @@ from cryptography.x509.oid import NameOID
 from recare.channels.email import incoming, mailbox
 from recare.channels.email.mailbox import Box, MailboxError
 from tests.channels.imap_server import MailServer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MAIL = b"From: ada@example.com\r\nMessage-ID: <%d@example.com>\r\nSubject: Hello\r\n\r\nWords %d\r\n"
 
@@ -179,7 +176,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def safe_server(certificate: Path) -> Iterator[MailServer]:
+def safe_server(certificate: Path) -> MailServer:
     return MailServer(certificate)
 
 

@@ -6,6 +6,7 @@ the next one from being read.
 
 from __future__ import annotations
 
+import base64
 import email
 import hashlib
 import re
@@ -133,9 +134,9 @@ def parse(raw: bytes) -> Incoming:
 def _header(message: Message, name: str) -> str:
     """One header in readable form, without line breaks; as it stands where its coding is broken."""
     value = str(message.get(name, ""))
-    with suppress(Exception):  # the standard library raises half a dozen kinds here
+    with suppress(Exception):  # as in _decoded
         value = str(make_header(decode_header(value)))
-    return " ".join(value.replace("\x00", "").encode("utf-8", "replace").decode().split())
+    return " ".join(_storable(value).split())
 
 
 def _first_address(value: str) -> str:
@@ -195,20 +196,29 @@ def _text(message: Message) -> str:
 
 def _parts(message: Message, kind: str) -> Iterator[Message]:
     for part in message.walk():
-        if part.get_content_type() == kind and part.get_content_disposition() != "attachment":
+        broken = (
+            part.get_content_maintype() == "multipart" and not part.is_multipart()
+        )  # without its boundary it is text
+        if (
+            "text/plain" if broken else part.get_content_type()
+        ) == kind and part.get_content_disposition() != "attachment":
             yield part
 
 
 def _decoded(part: Message) -> str:
     """A part's text by its charset; by the usual ones where that is missing, unknown or wrong."""
-    with suppress(Exception):
+    with suppress(Exception):  # the standard library raises half a dozen kinds here
         payload = part.get_payload(decode=True)
         if isinstance(payload, bytes):
-            for charset in (part.get_content_charset() or "utf-8", "utf-8", "cp1252"):
+            for charset in (part.get_content_charset() or "utf-8", "utf-8", "cp1252", "latin-1"):
                 with suppress(LookupError, UnicodeError):
-                    return payload.decode(charset).replace("\x00", "")
-            return payload.decode("utf-8", "replace").replace("\x00", "")
+                    return _storable(payload.decode(charset))
     return ""
+
+
+def _storable(text: str) -> str:
+    """Text without what no database takes: NUL, halves of characters."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _our_id_in(raw: bytes) -> str:
@@ -239,14 +249,22 @@ def _fates(message: Message) -> Iterator[Fate]:
 
 
 def _reports(message: Message, kind: str) -> Iterator[list[Message]]:
-    """The blocks of headers in each report of this kind; some programs leave them as plain text."""
+    """The blocks of headers in each report of this kind; some programs code it, or leave it as plain text."""
     for part in message.walk():
-        if part.get_content_type() == kind:
-            inside = part.get_payload()
-            if isinstance(inside, list):
-                yield [block for block in inside if isinstance(block, Message)]
-            else:
-                yield [email.message_from_string(block) for block in _decoded(part).replace("\r\n", "\n").split("\n\n")]
+        if part.get_content_type() != kind:
+            continue
+        blocks = [block for block in part.walk() if block is not part]
+        if blocks and _header(part, "Content-Transfer-Encoding").lower() != "base64":
+            yield blocks
+        else:
+            text = _decoded(part) if not blocks else _from_base64("".join(str(block.get_payload()) for block in blocks))
+            yield [email.message_from_string(block) for block in text.replace("\r\n", "\n").split("\n\n")]
+
+
+def _from_base64(coded: str) -> str:
+    with suppress(ValueError):
+        return _storable(base64.b64decode(coded.encode("ascii", "ignore") + b"==").decode("utf-8", "replace"))
+    return ""
 
 
 def _code(status: str, diagnostic: str) -> str:

@@ -70,18 +70,26 @@ def _folded(line: str) -> str:
 
 
 def _ours(lines: Sequence[str], ours: str) -> frozenset[int]:
-    """Which lines are our own: telling ones wherever they stand, short ones only below, and as often as we have written them."""
-    written = [_folded(line) for line in _lines(ours)]
-    whole, short = " ".join(written), Counter(line for line in written if line)
+    """Which lines are our own: telling ones wherever they stand, short ones only below and right above, and as often as we have written them."""
+    written = [line for line in map(_folded, _lines(ours)) if line]
+    whole, short = " ".join(written), Counter(written)
     said = [_folded(line) for line in lines]
-    telling = {at for at, line in enumerate(said) if len(line) >= _TELLING and line in whole}
+    telling = [at for at, line in enumerate(said) if len(line) >= _TELLING and line in whole]
     if not telling:
         return frozenset()
     found = set(telling)
-    for at in range(len(said) - 1, min(telling), -1):  # from below: there the quote is, as a rule
+    for at in range(len(said) - 1, telling[0], -1):  # from below: there the quote is, as a rule
         if short[said[at]] > 0:
             short[said[at]] -= 1
             found.add(at)
+    first = written.index(said[telling[0]]) if said[telling[0]] in short else 0
+    above = [at for at in range(telling[0] - 1, -1, -1) if said[at]]
+    for at, line in zip(
+        above, reversed(written[:first]), strict=False
+    ):  # the greeting, before the first line that tells
+        if said[at] != line:
+            break
+        found.add(at)
     return frozenset(found)
 
 
