@@ -7,9 +7,7 @@ database that adds age, next visit, overdue days and the points a message would 
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +15,7 @@ from recare.base import db
 from recare.segments import listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import date, datetime
 
 CARE = {
@@ -100,49 +98,53 @@ class Facts:
 _SOME: Final = re.compile(r"/\*\[some\*/.*?/\*some]\*/", re.DOTALL)
 
 
-@cache
 def statement(*, some: bool) -> str:
     """Return the query of ``facts.sql``: common table expressions that end in ``fresh``, one row for each patient or for each of some."""
     whole = resources.files("recare.segments").joinpath("facts.sql").read_text(encoding="utf-8")
     return whole if some else _SOME.sub("", whole)
 
 
-@cache
-def _write(*, some: bool) -> str:
-    """Return the whole statement: compute, and write only rows that are new or different."""
-    changing = [name for name in COLUMNS if name not in {"practice_id", "patient_id"}]
-    new, old = (", ".join(f"{alias}.{name}" for name in changing) for alias in ("fresh", "old"))
-    these = "AND old.patient_id = ANY(%(patients)s::bigint[])" if some else ""
-    return f"""{statement(some=some)}
-INSERT INTO patient_facts ({", ".join(COLUMNS)})
-SELECT {", ".join(f"fresh.{name}" for name in COLUMNS)}
-FROM fresh LEFT JOIN patient_facts old ON old.practice_id = fresh.practice_id AND old.patient_id = fresh.patient_id
-    AND old.practice_id = ANY(%(practices)s::bigint[]) {these}
-WHERE old.patient_id IS NULL OR ROW({new}) IS DISTINCT FROM ROW({old})
-ON CONFLICT (practice_id, patient_id) DO UPDATE SET ({", ".join(changing)}) = ({", ".join(f"excluded.{name}" for name in changing)})"""
-
-
 # For sets of known size, planned the same way however old the statistics are: hash what is joined, in the order written. A freshly imported
 # practice has stale statistics, and one nested loop over an aggregate of it would take minutes. Compiling costs more than it saves. For a
 # small practice planning costs more than the work, so the plan is made once a connection and is the same whatever the practices are.
-_SETTINGS = {
-    "jit": "off",
-    "work_mem": "128MB",
-    "enable_nestloop": "off",
-    "enable_mergejoin": "off",
-    "join_collapse_limit": "1",
-    "plan_cache_mode": "force_generic_plan",
-}
+#
+# One at a time computes the facts of a practice: who has looked at older rows must not write over what somebody has found in newer ones.
+_WRITE: Final = """
+CREATE OR REPLACE FUNCTION write_facts({arguments}) RETURNS bigint LANGUAGE plpgsql
+    SET jit = off SET work_mem = '128MB' SET enable_nestloop = off SET enable_mergejoin = off SET join_collapse_limit = 1
+    SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    written bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('patient_facts'), id::integer) FROM (SELECT unnest(practices) AS id ORDER BY id) in_order;
+{query}
+MERGE INTO patient_facts old USING fresh ON old.practice_id = fresh.practice_id AND old.patient_id = fresh.patient_id
+    AND old.practice_id = ANY(practices) {these}
+WHEN NOT MATCHED THEN INSERT ({columns}) VALUES (fresh.*)
+WHEN MATCHED AND ROW({fresh}) IS DISTINCT FROM ROW({old}) THEN UPDATE SET ({changing}) = ROW({fresh});
+    GET DIAGNOSTICS written = ROW_COUNT;
+    RETURN written;
+END $$;
+"""
 
 
-@contextmanager
-def _planned_for_sets() -> Iterator[None]:
-    """Set the planner for one statement and put it back, since the caller's transaction goes on."""
-    apply = "SELECT " + ", ".join(f"set_config('{name}', %({name})s, true)" for name in _SETTINGS)
-    before = db.tuples("SELECT " + ", ".join(f"current_setting('{name}')" for name in _SETTINGS))[0]
-    db.value(apply, **_SETTINGS)
-    yield
-    db.value(apply, **dict(zip(_SETTINGS, before, strict=True)))
+def functions() -> str:
+    """Return the definitions of write_facts(practices) and write_facts(practices, patients): compute, and write only what is new or different.
+
+    A migration runs them; a change of ``facts.sql`` needs another one that runs them again.
+    """
+    return "".join(_function(some=some) for some in (False, True))
+
+
+def _function(*, some: bool) -> str:
+    changing = [name for name in COLUMNS if name not in {"practice_id", "patient_id"}]
+    return _WRITE.format(
+        arguments="practices bigint[], patients bigint[]" if some else "practices bigint[]",
+        these="AND old.patient_id = ANY(patients)" if some else "",
+        query=statement(some=some), columns=", ".join(COLUMNS), changing=", ".join(changing),
+        fresh=", ".join(f"fresh.{name}" for name in changing), old=", ".join(f"old.{name}" for name in changing),
+    )  # fmt: skip
 
 
 def rebuild(practice_ids: Sequence[int]) -> int:
@@ -150,47 +152,22 @@ def rebuild(practice_ids: Sequence[int]) -> int:
 
     Runs in the caller's scope, which must see these practices. Marks of changed patients are consumed.
     """
-    practices = list(practice_ids)
-    _consume(practices, None)
-    listing.forget(practices)
-    with _planned_for_sets():
-        return db.run_prepared(_write(some=False), practices=practices)
+    listing.forget(practice_ids)
+    return int(db.value("SELECT rebuild_facts(%(practices)s::bigint[])", practices=list(practice_ids)))
 
 
 def refresh(practice_id: int, limit: int = 2000) -> int:
-    """Compute anew the facts of marked patients and of their households, and return how many marks were consumed.
+    """Compute anew the facts of marked patients and of those whose household they have made larger or smaller; return how many marks were consumed.
 
     At most ``limit`` marks; those that open transactions hold are left for the next time. The marks go in the caller's transaction: if it
     fails they are still there, and one that arrives meanwhile stays (trigger ``keep_mark``).
     """
-    marked = _consume([practice_id], limit)
-    if marked:
-        people = _with_households(practice_id, marked)
-        with _planned_for_sets():
-            db.run_prepared(_write(some=True), practices=[practice_id], patients=people)
+    [(marks, people)] = db.tuples(
+        "SELECT marks, people FROM refresh_facts(%(practice)s, %(limit)s)", practice=practice_id, limit=limit
+    )
+    if marks:
         listing.follow(practice_id, people)
-    return len(marked)
-
-
-def _consume(practices: list[int], limit: int | None) -> list[int]:
-    return db.values(
-        "DELETE FROM patient_change WHERE (practice_id, patient_id) IN ("
-        "  SELECT practice_id, patient_id FROM patient_change WHERE practice_id = ANY(%(practices)s::bigint[])"
-        "  ORDER BY practice_id, patient_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) RETURNING patient_id",
-        practices=practices, limit=limit,
-    )  # fmt: skip
-
-
-def _with_households(practice_id: int, patients: list[int]) -> list[int]:
-    """Add everybody of the households the patients are in now, and of those they were in when facts last looked."""
-    return db.values(
-        "WITH homes AS ("
-        "  SELECT household_id FROM patient WHERE practice_id = %(practice)s AND id = ANY(%(patients)s::bigint[])"
-        "  UNION SELECT household_id FROM patient_facts WHERE practice_id = %(practice)s AND patient_id = ANY(%(patients)s::bigint[])"
-        ") SELECT id FROM patient WHERE practice_id = %(practice)s AND household_id IN (SELECT household_id FROM homes)"
-        " UNION SELECT unnest(%(patients)s::bigint[])",
-        practice=practice_id, patients=patients,
-    )  # fmt: skip
+    return int(marks)
 
 
 def refresh_batch(practice_id: int, now: datetime, limit: int = 2000) -> int:  # noqa: ARG001 (every batch takes now)

@@ -1,81 +1,66 @@
--- Computes the facts of all patients of %(practices)s in one statement over sets, and writes the rows that changed.
--- For some patients only, facts.py keeps the conditions between [some and some], which each say so of one table; for all it leaves them out.
+-- The facts of all patients of some practices in one statement over sets: the body of write_facts(practices), and, for some patients only, of
+-- write_facts(practices, patients). For the first, facts.py leaves out the conditions between [some and some], which each say so of one table.
 -- Nothing here depends on the day it runs. Days are local to the practice. 24 months are 730 days.
 -- A visit is a day with a completed procedure or appointment of ours: care done elsewhere (existing, referred), tracking codes and past
 -- appointments that are still "scheduled" are none.
-WITH place AS MATERIALIZED (
-    -- A zone's full rules cost more a row than all else. Two instants two hours before and after the local time by the offset of one January
-    -- fall on the same day for all but the small hours; then that is the day whatever the rules say.
-    SELECT id AS practice_id, tz,
-        timestamptz '2026-01-01 00:00+00' AT TIME ZONE tz - timestamp '2026-01-01 02:00' AS early,
-        timestamptz '2026-01-01 00:00+00' AT TIME ZONE tz - timestamp '2025-12-31 22:00' AS late
-    FROM practice WHERE id = ANY(%(practices)s::bigint[])
-), event AS (
-    -- a missed visit's fee is no production; cents are summed as floating-point numbers, which are exact here and half as slow as numeric
-    SELECT practice_id, patient_id, done_on AS day, CASE WHEN care < 8192 THEN fee_cents ELSE 0 END::float8 AS fee, care
-    FROM procedure
-    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
-        AND care <> 0
-    UNION ALL
-    SELECT a.practice_id, a.patient_id,
-        CASE WHEN (a.starts_at AT TIME ZONE place.early)::date = (a.starts_at AT TIME ZONE place.late)::date
-            THEN (a.starts_at AT TIME ZONE place.early)::date ELSE (a.starts_at AT TIME ZONE place.tz)::date END,
-        0::float8, a.care
-    FROM place JOIN appointment a ON a.practice_id = place.practice_id
-    WHERE a.practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND a.patient_id = ANY(%(patients)s::bigint[]) /*some]*/
-        AND a.care <> 0
+WITH event AS (
+    -- the conditions stand outside, so that the two come from their indexes as one list that is in order already
+    SELECT * FROM (
+        SELECT practice_id, patient_id, done_on AS day, care, fee_cents FROM procedure
+        UNION ALL SELECT practice_id, patient_id, starts_on, care, 0::bigint FROM appointment) happened
+    WHERE practice_id = ANY(practices) /*[some*/ AND patient_id = ANY(patients) /*some]*/ AND care <> 0
 ), day AS (
-    SELECT practice_id, patient_id, day, bit_or(care) AS what, sum(fee) AS cents
+    -- a missed visit's fee is no production; cents are summed as floating-point numbers, which are exact here and half as slow as numeric
+    SELECT practice_id, patient_id, day, bit_or(care) AS what, bit_or(care) & 16383 <> 0 AS visit,
+        sum(fee_cents::float8) FILTER (WHERE care < 8192) AS cents
     FROM event GROUP BY practice_id, patient_id, day
 ), ranked AS (
-    SELECT *, max(day) FILTER (WHERE what & 16383 <> 0) OVER (PARTITION BY practice_id, patient_id) AS last_on FROM day
+    SELECT *, max(day) FILTER (WHERE visit) OVER (PARTITION BY practice_id, patient_id) AS last_on FROM day
 ), history AS (
     SELECT practice_id, patient_id,
-        min(day) FILTER (WHERE what & 16383 <> 0) AS first_on,
+        min(day) FILTER (WHERE visit) AS first_on,
         max(last_on) AS last_on,
         max(day) FILTER (WHERE what & 4096 <> 0) AS hygiene_on,
-        count(*) FILTER (WHERE what & 16383 <> 0) AS visits,
-        count(*) FILTER (WHERE what & 16383 <> 0 AND day > last_on - 730) AS visits_24m,
-        sum(cents) FILTER (WHERE what & 16383 <> 0 AND day > last_on - 730) AS cents_24m,
+        count(*) FILTER (WHERE visit) AS visits,
+        count(*) FILTER (WHERE visit AND day > last_on - 730) AS visits_24m,
+        sum(cents) FILTER (WHERE day > last_on - 730) AS cents_24m,
         count(*) FILTER (WHERE what & 16384 <> 0) AS missed,
         max(day) FILTER (WHERE what & 49152 <> 0) AS broken_on,
         bit_or(what) & 4095 AS care
     FROM ranked GROUP BY practice_id, patient_id
 ), visit_ahead AS (
     SELECT practice_id, patient_id, starts_at FROM appointment
-    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+    WHERE practice_id = ANY(practices) /*[some*/ AND patient_id = ANY(patients) /*some]*/
         AND status = 'scheduled' AND deleted_at IS NULL AND starts_at IS NOT NULL
     UNION
     SELECT practice_id, patient_id, lower(during) FROM booking
-    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+    WHERE practice_id = ANY(practices) /*[some*/ AND patient_id = ANY(patients) /*some]*/
         AND state = 'booked'
 ), ahead AS (
     SELECT practice_id, patient_id, array_agg(starts_at ORDER BY starts_at) AS scheduled_at FROM visit_ahead GROUP BY practice_id, patient_id
 ), open_recall AS (
-    -- each kind's earliest, as rank, day and interval. A recall disabled until a day is due on that day; one disabled for good is closed.
-    SELECT practice_id, patient_id,
-        min(spec) FILTER (WHERE kind IN ('perio', 'prophy')) AS hygiene,
-        min(spec) FILTER (WHERE kind = 'child') AS child,
-        min(spec) FILTER (WHERE kind = 'exam') AS exam
+    -- the recall that rules, as rank, day and interval: perio replaces prophy, either the child's, that the exam; the earliest of a kind.
+    -- A recall disabled until a day is due on that day; one disabled for good is closed.
+    SELECT practice_id, patient_id, min(spec) AS ruling, min(spec) FILTER (WHERE kind <> 'child') AS grown_up
     FROM recall
     CROSS JOIN LATERAL (SELECT ARRAY[
-        CASE kind WHEN 'perio' THEN 1 ELSE 2 END,
+        CASE kind WHEN 'perio' THEN 1 WHEN 'prophy' THEN 2 WHEN 'child' THEN 3 ELSE 4 END,
         greatest(due_on, CASE WHEN disabled THEN disabled_until END) - date '2000-01-01',
         least(round(coalesce(interval_months, 0) * 30.4375) + coalesce(interval_days, 0), 32000)::integer] AS spec) s
-    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+    WHERE practice_id = ANY(practices) /*[some*/ AND patient_id = ANY(patients) /*some]*/
         AND due_on IS NOT NULL AND (NOT disabled OR disabled_until IS NOT NULL) AND kind IN ('perio', 'prophy', 'child', 'exam')
     GROUP BY practice_id, patient_id
 ), booked_code AS (
     SELECT DISTINCT practice_id, patient_id, unnest(codes) AS code FROM appointment
-    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+    WHERE practice_id = ANY(practices) /*[some*/ AND patient_id = ANY(patients) /*some]*/
         AND status = 'scheduled' AND deleted_at IS NULL AND codes <> '{}'
 ), planned AS (
     SELECT true AS from_plan, practice_id, patient_id, code, planned_on, expires_on, fee_cents FROM treatment_plan_item
-    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+    WHERE practice_id = ANY(practices) /*[some*/ AND patient_id = ANY(patients) /*some]*/
         AND status IN ('proposed', 'accepted')
     UNION ALL
     SELECT false, practice_id, patient_id, code, done_on, NULL, fee_cents FROM procedure
-    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+    WHERE practice_id = ANY(practices) /*[some*/ AND patient_id = ANY(patients) /*some]*/
         AND status = 'planned'
 ), plan AS (
     -- many systems write the same treatment both as a plan item and as a planned procedure: the larger of the two counts, never the sum
@@ -94,7 +79,7 @@ WITH place AS MATERIALIZED (
         min(ARRAY[coalesce(date '2000-01-01' - ends_on, -99999), ordinal, id, renews_month,
             annual_max_cents - least(coalesce(used_cents, 0), annual_max_cents)]) FILTER (WHERE payer_class NOT IN ('self_pay', 'membership')) AS benefit
     FROM coverage
-    WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+    WHERE practice_id = ANY(practices) /*[some*/ AND patient_id = ANY(patients) /*some]*/
     GROUP BY practice_id, patient_id
 ), point AS (
     -- the best point of each channel that nothing suppresses: consent first, then the label, then the patient's own order. One number to take the least of:
@@ -110,38 +95,35 @@ WITH place AS MATERIALIZED (
             + CASE h.label WHEN 'mobile' THEN 0 WHEN 'home' THEN 1000000000000000 WHEN 'other' THEN 2000000000000000 ELSE 3000000000000000 END
             + o.rank + c.id END) AS call
     FROM patient_contact h
-    JOIN contact_point c ON c.practice_id = h.practice_id AND c.id = h.contact_point_id AND c.practice_id = ANY(%(practices)s::bigint[])
+    JOIN contact_point c ON c.practice_id = h.practice_id AND c.id = h.contact_point_id AND c.practice_id = ANY(practices)
         /*[some*/ AND c.id = ANY(ARRAY(SELECT contact_point_id FROM patient_contact
-            WHERE practice_id = ANY(%(practices)s::bigint[]) AND patient_id = ANY(%(patients)s::bigint[]))) /*some]*/
+            WHERE practice_id = ANY(practices) AND patient_id = ANY(patients))) /*some]*/
     CROSS JOIN LATERAL (SELECT least(greatest(h.rank, 0), 999) * 1000000000000 AS rank) o
-    WHERE h.practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND h.patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+    WHERE h.practice_id = ANY(practices) /*[some*/ AND h.patient_id = ANY(patients) /*some]*/
         AND h.ended_at IS NULL AND c.address <> '' AND c.wrong_number_at IS NULL AND c.complained_at IS NULL AND c.reassigned <> 'yes'
     GROUP BY h.practice_id, h.patient_id
 ), answer AS (
-    SELECT practice_id, patient_id, max(at) AS last_at FROM (
+    SELECT practice_id, patient_id, max(at) AS last_at, (max(at) AT TIME ZONE tz)::date AS last_on FROM (
         SELECT practice_id, patient_id, at FROM reply
-        WHERE practice_id = ANY(%(practices)s::bigint[]) AND patient_id IS NOT NULL
-            /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+        WHERE practice_id = ANY(practices) AND patient_id IS NOT NULL
+            /*[some*/ AND patient_id = ANY(patients) /*some]*/
         UNION ALL
         SELECT practice_id, patient_id, at FROM call_outcome
-        WHERE practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+        WHERE practice_id = ANY(practices) /*[some*/ AND patient_id = ANY(patients) /*some]*/
             AND outcome IN ('booked', 'call_later', 'not_interested', 'new_dentist', 'moved')
-    ) spoke GROUP BY practice_id, patient_id
+    ) spoke JOIN practice ON practice.id = practice_id GROUP BY practice_id, patient_id, tz
 ), contacted AS (
-    SELECT t.practice_id, t.patient_id, max(t.decided_at) AS last_at,
+    SELECT t.practice_id, t.patient_id, (max(t.decided_at) AT TIME ZONE tz)::date AS last_on,
         count(*) FILTER (WHERE answer.last_at IS NULL OR t.decided_at > answer.last_at) AS since_reply
-    FROM touch t LEFT JOIN answer ON answer.practice_id = t.practice_id AND answer.patient_id = t.patient_id
-    WHERE t.practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND t.patient_id = ANY(%(patients)s::bigint[]) /*some]*/
+    FROM touch t JOIN practice ON practice.id = t.practice_id
+    LEFT JOIN answer ON answer.practice_id = t.practice_id AND answer.patient_id = t.patient_id
+    WHERE t.practice_id = ANY(practices) /*[some*/ AND t.patient_id = ANY(patients) /*some]*/
         AND t.verdict = 'send'
-    GROUP BY t.practice_id, t.patient_id
+    GROUP BY t.practice_id, t.patient_id, tz
 ), family AS (
-    SELECT practice_id, household_id, count(*) AS size FROM patient
-    WHERE practice_id = ANY(%(practices)s::bigint[]) AND household_id IS NOT NULL AND merged_into_id IS NULL
-        AND status NOT IN ('deceased', 'deleted') AND deceased_on IS NULL
-        /*[some*/ AND household_id = ANY(ARRAY(SELECT household_id FROM patient
-            WHERE practice_id = ANY(%(practices)s::bigint[]) AND id = ANY(%(patients)s::bigint[]))) /*some]*/
-    GROUP BY practice_id, household_id
-), fresh AS MATERIALIZED (
+    SELECT * FROM household_sizes(practices)
+    /*[some*/ WHERE household_id = ANY(ARRAY(SELECT household_id FROM patient WHERE practice_id = ANY(practices) AND id = ANY(patients))) /*some]*/
+), fresh AS (
     SELECT p.practice_id, p.id AS patient_id, p.household_id, greatest(coalesce(family.size, 1), 1)::smallint AS household_size,
         CASE WHEN p.guarantor_id <> p.id THEN p.guarantor_id END AS guardian_id,
         CASE WHEN p.merged_into_id IS NULL THEN p.status ELSE 'merged' END AS status,
@@ -162,18 +144,17 @@ WITH place AS MATERIALIZED (
         payer.benefit[4]::smallint AS benefit_renews_month, payer.benefit[5] AS benefit_left_cents,
         date '2000-01-01' - nullif(payer.benefit[1], -99999)::integer AS benefit_ends_on,
         coalesce(h.care, 0) AS care,
-        CASE WHEN 'sms' <> ALL (p.banned_channels) THEN point.sms %% 1000000000000 END AS sms_point_id,
-        CASE WHEN 'email' <> ALL (p.banned_channels) THEN point.email %% 1000000000000 END AS email_point_id,
-        CASE WHEN 'call' <> ALL (p.banned_channels) THEN point.call %% 1000000000000 END AS call_point_id,
+        CASE WHEN 'sms' <> ALL (p.banned_channels) THEN point.sms % 1000000000000 END AS sms_point_id,
+        CASE WHEN 'email' <> ALL (p.banned_channels) THEN point.email % 1000000000000 END AS email_point_id,
+        CASE WHEN 'call' <> ALL (p.banned_channels) THEN point.call % 1000000000000 END AS call_point_id,
         p.street <> '' AND p.zip <> '' AND 'letter' <> ALL (p.banned_channels) AS letter_ok,
         coalesce('sms' <> ALL (p.banned_channels) AND point.sms < 20000000000000000, false) AS sms_ok,
         coalesce('email' <> ALL (p.banned_channels) AND point.email < 20000000000000000, false) AS email_ok,
         -- a number in the chart was given to the practice: that is the consent (C1) which a call dialled by a person needs
         'call' <> ALL (p.banned_channels) AND point.call IS NOT NULL AS call_ok,
-        p.preferred_channel, (contacted.last_at AT TIME ZONE place.tz)::date AS last_touch_on,
-        (answer.last_at AT TIME ZONE place.tz)::date AS last_reply_on, least(coalesce(contacted.since_reply, 0), 32000)::smallint AS touches_since_reply
+        p.preferred_channel, contacted.last_on AS last_touch_on,
+        answer.last_on AS last_reply_on, least(coalesce(contacted.since_reply, 0), 32000)::smallint AS touches_since_reply
     FROM patient p
-    JOIN place ON place.practice_id = p.practice_id
     LEFT JOIN history h ON h.practice_id = p.practice_id AND h.patient_id = p.id
     LEFT JOIN ahead ON ahead.practice_id = p.practice_id AND ahead.patient_id = p.id
     LEFT JOIN open_recall q ON q.practice_id = p.practice_id AND q.patient_id = p.id
@@ -183,13 +164,10 @@ WITH place AS MATERIALIZED (
     LEFT JOIN contacted ON contacted.practice_id = p.practice_id AND contacted.patient_id = p.id
     LEFT JOIN answer ON answer.practice_id = p.practice_id AND answer.patient_id = p.id
     LEFT JOIN family ON family.practice_id = p.practice_id AND family.household_id = p.household_id
-    -- the recall that rules: perio replaces prophy, either the child's; a child's recall due after the 18th birthday is stale
-    CROSS JOIN LATERAL (SELECT CASE
-        WHEN q.hygiene IS NOT NULL THEN q.hygiene
-        WHEN q.child IS NOT NULL AND coalesce(date '2000-01-01' + q.child[2] < p.birthdate + interval '18 years', true) THEN q.child
-        ELSE q.exam END AS spec) rule
+    -- a child's recall due after the 18th birthday is stale
+    CROSS JOIN LATERAL (SELECT CASE WHEN q.ruling[1] = 3 AND date '2000-01-01' + q.ruling[2] >= p.birthdate + interval '18 years'
+        THEN q.grown_up ELSE q.ruling END AS spec) rule
     CROSS JOIN LATERAL (SELECT date '2000-01-01' + spec[2] AS due_on, nullif(spec[3], 0)::smallint AS interval_days,
-        CASE WHEN spec IS NULL THEN '' WHEN spec = q.hygiene THEN CASE spec[1] WHEN 1 THEN 'perio' ELSE 'prophy' END
-             WHEN spec = q.child AND q.hygiene IS NULL THEN 'child' ELSE 'exam' END AS kind) due
-    WHERE p.practice_id = ANY(%(practices)s::bigint[]) /*[some*/ AND p.id = ANY(%(patients)s::bigint[]) /*some]*/
+        coalesce((ARRAY['perio', 'prophy', 'child', 'exam'])[spec[1]], '') AS kind) due
+    WHERE p.practice_id = ANY(practices) /*[some*/ AND p.id = ANY(patients) /*some]*/
 )

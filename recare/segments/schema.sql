@@ -31,12 +31,13 @@ ALTER TABLE appointment ADD COLUMN care integer NOT NULL GENERATED ALWAYS AS (CA
     WHEN status = 'cancelled' THEN 32768
     ELSE 0 END) STORED;
 
--- Facts read these two tables from their indexes alone; the plain indexes by patient are their prefixes.
+-- Facts read these two tables from their indexes alone, both in the order of patients and days, so that nothing has to be sorted; the plain
+-- indexes by patient are their prefixes.
 DROP INDEX procedure_patient;
 CREATE INDEX procedure_patient ON procedure (practice_id, patient_id, done_on) INCLUDE (care, fee_cents);
 DROP INDEX appointment_patient;
-CREATE INDEX appointment_patient ON appointment (practice_id, patient_id, starts_at) INCLUDE (care);
-CREATE INDEX procedure_planned ON procedure (practice_id, patient_id) WHERE status = 'planned';
+CREATE INDEX appointment_patient ON appointment (practice_id, patient_id, starts_on) INCLUDE (care);
+CREATE INDEX procedure_planned ON procedure (practice_id, patient_id) INCLUDE (code, done_on, fee_cents) WHERE status = 'planned';
 CREATE INDEX appointment_scheduled ON appointment (practice_id, patient_id) WHERE status = 'scheduled' AND deleted_at IS NULL;
 
 -- A mark that is there already is locked by whoever marks again. Else facts could be computed, and the old mark consumed, between that
@@ -97,8 +98,52 @@ CREATE TABLE patient_facts (
     touches_since_reply smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (practice_id, patient_id)
 );
-CREATE INDEX patient_facts_household ON patient_facts (practice_id, household_id);
 SELECT guard_by_practice('patient_facts');
+
+-- People of each household who are still somebody's patient here.
+CREATE FUNCTION household_sizes(practices bigint[]) RETURNS TABLE (practice_id bigint, household_id bigint, size bigint) LANGUAGE sql STABLE AS $$
+SELECT practice_id, household_id, count(*) AS size FROM patient
+WHERE practice_id = ANY(practices) AND household_id IS NOT NULL AND merged_into_id IS NULL AND status NOT IN ('deceased', 'deleted')
+    AND deceased_on IS NULL
+GROUP BY practice_id, household_id
+$$;
+
+-- Both functions below run in the caller's transaction, which must see these practices, and call write_facts (facts.py), the query of facts.sql
+-- with the MERGE that writes it.
+
+-- Consumes up to so many marks (null: all) and returns whose they were. Marks that open transactions hold are left for the next time.
+CREATE FUNCTION take_marks(practices bigint[], most integer) RETURNS SETOF bigint LANGUAGE sql AS $$
+DELETE FROM patient_change WHERE (practice_id, patient_id) IN (
+    SELECT practice_id, patient_id FROM patient_change WHERE practice_id = ANY(practices)
+    ORDER BY practice_id, patient_id LIMIT most FOR UPDATE SKIP LOCKED) RETURNING patient_id
+$$;
+
+-- Computes everybody's facts anew; returns how many rows are new or different.
+CREATE FUNCTION rebuild_facts(practices bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM take_marks(practices, NULL);
+    RETURN write_facts(practices);
+END $$;
+
+-- Computes the facts of those who are marked, and of everybody whose household has grown or shrunk by that; returns how many marks and whom.
+-- Each statement looks anew: what somebody has committed before a mark is taken is seen by the statements after it.
+CREATE FUNCTION refresh_facts(practice bigint, most integer, OUT marks integer, OUT people bigint[]) LANGUAGE plpgsql AS $$
+DECLARE
+    marked bigint[] := ARRAY(SELECT take_marks(ARRAY[practice], most));
+BEGIN
+    marks := cardinality(marked);
+    IF marks > 0 THEN
+        people := marked || ARRAY(
+            SELECT p.id FROM patient p
+            JOIN patient_facts f ON f.practice_id = p.practice_id AND f.patient_id = p.id
+            LEFT JOIN household_sizes(ARRAY[practice]) h ON h.practice_id = p.practice_id AND h.household_id = p.household_id
+            WHERE p.practice_id = practice AND p.id <> ALL(marked) AND f.household_size <> greatest(coalesce(h.size, 1), 1)
+                AND p.household_id IN (
+                    SELECT household_id FROM patient WHERE practice_id = practice AND id = ANY(marked)
+                    UNION SELECT household_id FROM patient_facts WHERE practice_id = practice AND patient_id = ANY(marked)));
+        PERFORM write_facts(ARRAY[practice], people);
+    END IF;
+END $$;
 
 -- Facts as they read on one day: a minor's points are the guardian's, the next visit is the first still to come, and so on.
 -- A plain SQL function, so the planner sees through it and computes only what is asked for.

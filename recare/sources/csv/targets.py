@@ -135,6 +135,8 @@ def patient(stated: frozenset[str]) -> tuple[Column, ...]:
 
 
 _UNTIMED: Final = "('unscheduled', 'planned')"
+_STARTS: Final = "coalesce(s.starts, s.on_day + coalesce(s.at_time, '00:00'::time))"
+"""When an appointment starts by the practice's own clock."""
 
 
 def appointment(stated: frozenset[str]) -> tuple[Column, ...]:
@@ -154,8 +156,8 @@ def appointment(stated: frozenset[str]) -> tuple[Column, ...]:
         _c("status", f"CASE {told} ELSE {status} END" if told else status, kept="CASE WHEN s.status = 'broken' AND t.status IN "
            "('missed', 'cancelled') AND t.starts_at IS NOT DISTINCT FROM s.starts_at THEN t.status ELSE s.status END"),
         # Rows that hold no chair may carry a date in the source; it is nobody's visit (pms-data trap 19).
-        _c("starts_at", f"CASE WHEN s.status IN {_UNTIMED} THEN NULL ELSE coalesce(s.starts, s.on_day + coalesce(s.at_time, '00:00'::time)) "
-           "AT TIME ZONE %(tz)s END"),
+        _c("starts_at", f"CASE WHEN s.status IN {_UNTIMED} THEN NULL ELSE {_STARTS} AT TIME ZONE %(tz)s END"),
+        _c("starts_on", f"CASE WHEN s.status IN {_UNTIMED} THEN NULL ELSE {_STARTS}::date END"),
         _c("minutes", "s.minutes", "minutes"),
         _c("operatory_id", "o.id", "operatory"),
         _c("provider_id", "coalesce(v.id, h.id)", "provider hygienist"),
