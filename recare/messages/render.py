@@ -1,4 +1,4 @@
-"""From a decided touch to frozen words in the outbox: loaded in bulk, rendered, read by the lint, written with COPY.
+"""From a decided touch to frozen words in the outbox: loaded in bulk, rendered, read by the lint, written in one statement.
 
 Most people differ in nothing but a given name and their links. Each distinct text is rendered and read once, with placeholders where the
 links' tokens go; a token is put in afterwards. Tokens are random bits, so the lint has nothing to read in them.
@@ -47,7 +47,7 @@ CHANNELS: Final = ("sms", "email", "letter", "portal")
 # assumptions that a practice replaces in its policy under ``prices_micros``.
 PRICES: Final = {"sms": 11_300, "email": 100, "letter": 1_000_000, "portal": 0}
 LINK_FIELDS: Final[dict[str, Purpose]] = {
-    "book_link": "book", "preferences_link": "preferences", "unsubscribe_link": "unsubscribe", "why_link": "why",
+    "book_link": "book", "manage_link": "manage", "preferences_link": "preferences", "unsubscribe_link": "unsubscribe", "why_link": "why",
     "offer_terms_link": "offer", "portal_link": "portal",
 }  # fmt: skip
 FOREVER: Final = frozenset({"unsubscribe", "preferences", "why"})

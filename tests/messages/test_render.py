@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from recare.base import db
 from recare.campaigns import offers
+from recare.compliance.clearance import CATALOGUE
 from recare.messages import links, render, send, templates
 from tests import factories
 from tests.messages import outbox
@@ -107,6 +108,10 @@ def test_an_email_carries_text_html_and_its_way_out(case: outbox.Case) -> None:
     link = links.resolve(letter.list_unsubscribe.rpartition("/")[2])
     assert link is not None
     assert link.expires_at is None
+
+
+def test_every_link_that_a_template_may_name_is_made() -> None:
+    assert set(render.LINK_FIELDS) == {name for name in CATALOGUE if name.endswith("_link")}
 
 
 def test_num_02_a_number_nobody_confirmed_for_a_year_gets_the_neutral_text(case: outbox.Case) -> None:
