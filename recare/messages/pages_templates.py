@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from recare.base import db
 from recare.compliance import clearance
-from recare.messages.templates import Version
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,19 +50,6 @@ def shelves(practice_id: int) -> list[Shelf]:
         practice=practice_id,
     )
     return [Shelf(slug, tuple(lines)) for slug, lines in groupby(found, key=lambda line: line.slug)]
-
-
-def history(practice_id: int, slug: str, channel: str, language: str) -> list[Version]:
-    """Return the ten newest versions of a template, the newest first; none when it was never saved."""
-    return db.rows(
-        Version,
-        "SELECT v.id, v.template_id, v.number, t.slug, t.channel, t.language, t.name, v.subject, v.body, v.mjml, v.html, v.message_class, "
-        "v.reply_question, v.fields, v.findings, v.created_by, v.created_at, v.approved_by, v.approved_at "
-        "FROM template t JOIN template_version v ON v.practice_id = t.practice_id AND v.template_id = t.id "
-        "WHERE t.practice_id = %(practice)s AND t.slug = %(slug)s AND t.channel = %(channel)s AND t.language = %(language)s "
-        "ORDER BY v.number DESC LIMIT 10",
-        practice=practice_id, slug=slug, channel=channel, language=language,
-    )  # fmt: skip
 
 
 def fields(channel: str) -> list[clearance.Field]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from liquid.exceptions import LiquidError
 
@@ -208,12 +208,4 @@ def _fresh(practice: Practice, point_ids: Sequence[int], now: datetime) -> set[i
             practice=practice.id, ids=list(point_ids), confirmed=(now - render.CONFIRMED_WITHIN).date(),
             queried=(now - render.QUERIED_WITHIN).date(),
         )
-    )  # fmt: skip
-
-
-def draft_of(version: templates.Version) -> Draft:
-    """Return a saved version as the draft it was."""
-    return templates.Draft(
-        version.slug, cast("Any", version.channel), version.body, cast("Any", version.message_class), version.language, version.name,
-        version.subject, version.mjml, version.reply_question,
     )  # fmt: skip

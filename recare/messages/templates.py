@@ -84,6 +84,14 @@ class Version:
     approved_by: str
     approved_at: datetime | None
 
+    @property
+    def draft(self) -> Draft:
+        """The draft it was."""
+        return Draft(
+            self.slug, cast("Any", self.channel), self.body, cast("Any", self.message_class), self.language, self.name, self.subject,
+            self.mjml, self.reply_question,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -223,12 +231,8 @@ def public_address(practice: Practice) -> str:
 
 def approve(practice_id: int, version_id: int, actor: str, now: datetime) -> Version:
     """Approve a version under a person's name. Raises TemplateRefused when today's checks find something that blocks."""
-    found = version(practice_id, version_id)
-    draft = Draft(
-        found.slug, cast("Any", found.channel), found.body, cast("Any", found.message_class), found.language, found.name, found.subject,
-        found.mjml, found.reply_question,
-    )  # fmt: skip
-    blocking = [finding for finding in check(draft, practices.get(practice_id)).findings if finding.severity == "E"]
+    checked = check(version(practice_id, version_id).draft, practices.get(practice_id))
+    blocking = [finding for finding in checked.findings if finding.severity == "E"]
     if blocking:
         raise TemplateRefused(blocking)
     done = db.run(
@@ -261,6 +265,15 @@ def versions(practice_id: int, version_ids: Sequence[int]) -> dict[int, Version]
     """Return many versions by id."""
     found = db.rows(Version, _VERSION + "AND v.id = ANY(%(ids)s)", practice=practice_id, ids=list(version_ids))
     return {each.id: each for each in found}
+
+
+def history(practice_id: int, slug: str, channel: str, language: str) -> list[Version]:
+    """Return the ten newest versions of a template, the newest first; none when it was never saved."""
+    return db.rows(
+        Version,
+        _VERSION + "AND t.slug = %(slug)s AND t.channel = %(channel)s AND t.language = %(language)s ORDER BY v.number DESC LIMIT 10",
+        practice=practice_id, slug=slug, channel=channel, language=language,
+    )  # fmt: skip
 
 
 def approved(practice_id: int, slug: str, channel: str, language: str = "en") -> Version | None:

@@ -63,7 +63,7 @@ def template(request: StaffRequest, slug: str, channel: str, language: str) -> H
     """Show the newest version of a template for editing; save the next one."""
     if channel not in dict(CHANNELS) or language not in dict(LANGUAGES):
         raise Http404("There is no such channel or language.")
-    found = pages_templates.history(request.practice.id, slug, channel, language)
+    found = templates.history(request.practice.id, slug, channel, language)
     may_edit = request.role in EDITORS
     if not found and not may_edit:
         raise Http404("There is no such template.")
@@ -110,7 +110,7 @@ def _editor(
             request.practice, _draft(slug, channel, language, form), form.cleaned_data["person"] or "usual", request.now
         )
     elif found and not form.is_bound:
-        drawn = previews.draw(request.practice, previews.draft_of(found[0]), "usual", request.now)
+        drawn = previews.draw(request.practice, found[0].draft, "usual", request.now)
     newest = found[0] if found else None
     context = {
         "slug": slug, "channel": channel, "channel_words": dict(CHANNELS)[channel], "language": language,
@@ -150,7 +150,7 @@ def approve(request: StaffRequest, version_id: int) -> HttpResponse:
     except LookupError as error:
         raise Http404(str(error)) from error
     here = ("messages:template", version.slug, version.channel, version.language)
-    checked = templates.check(previews.draft_of(version), request.practice)
+    checked = templates.check(version.draft, request.practice)
     warnings = [finding for finding in checked.findings if finding.severity == "W"]
     if warnings and request.POST.get("seen") != "yes":
         toasts.error(request, "Not approved. Read the warnings and tick that you have, then approve.")
