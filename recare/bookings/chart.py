@@ -16,6 +16,7 @@ from recare.patients import changes, tasks
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from recare.bookings.booking import Booking
     from recare.bookings.schedule import Opening
@@ -56,7 +57,7 @@ def enter(practice_id: int, booking: Booking, now: datetime) -> None:
         chair=booking.operatory_id, now=now,
     )  # fmt: skip
     tasks.open_task(
-        practice_id, ENTER_TASK, 3, now, once_key=_once(booking), patient_id=booking.patient_id, subject_table="booking",
+        practice_id, ENTER_TASK, 3, now, once_key=_once(booking.ref), patient_id=booking.patient_id, subject_table="booking",
         subject_id=booking.id, due_at=min(now + timedelta(hours=24), booking.starts_at),
     )  # fmt: skip
     changes.mark(practice_id, [booking.patient_id])
@@ -89,7 +90,7 @@ def withdraw(practice_id: int, booking: Booking, kind: str, now: datetime) -> No
         "AND source_key = %(key)s AND status = 'scheduled'",
         practice=practice_id, source=SOURCE, key=str(booking.ref),
     )  # fmt: skip
-    not_entered = _close(practice_id, [_once(booking)], "withdrawn by the patient", now)
+    not_entered = tasks.close_known(practice_id, [_once(booking.ref)], "recare", "withdrawn by the patient", now)
     if booking.appointment_id is not None or not not_entered:
         tasks.open_task(
             practice_id, kind, 2, now, once_key=f"{kind}:{booking.ref}", patient_id=booking.patient_id, subject_table="booking",
@@ -100,14 +101,10 @@ def withdraw(practice_id: int, booking: Booking, kind: str, now: datetime) -> No
 
 def entered(practice_id: int, booking_id: int, actor: str, now: datetime) -> bool:
     """Note that the front desk has entered a visit; return False when that was noted before."""
-    return bool(
-        db.run(
-            "UPDATE task t SET done_at = %(now)s, done_by = %(actor)s, outcome = 'entered' FROM booking b "
-            "WHERE b.practice_id = %(practice)s AND b.id = %(booking)s AND t.practice_id = b.practice_id "
-            "AND t.once_key = 'booking:' || b.ref AND t.done_at IS NULL",
-            practice=practice_id, booking=booking_id, actor=actor, now=now,
-        )
-    )  # fmt: skip
+    refs = db.values(
+        "SELECT ref FROM booking WHERE practice_id = %(practice)s AND id = %(id)s", practice=practice_id, id=booking_id
+    )
+    return bool(tasks.close_known(practice_id, [_once(ref) for ref in refs], actor, "entered", now))
 
 
 def match_batch(practice_id: int, now: datetime) -> int:
@@ -130,13 +127,13 @@ def _seen(practice_id: int, now: datetime) -> int:
         "WHERE b.practice_id = %(practice)s AND b.id = seen.id AND b.appointment_id IS NULL RETURNING b.ref, b.patient_id",
         practice=practice_id, source=SOURCE, near=SAME_VISIT,
     )  # fmt: skip
-    refs = [str(ref) for ref, _ in found]
+    refs = [ref for ref, _ in found]
     db.run(
         "UPDATE appointment SET deleted_at = %(now)s WHERE practice_id = %(practice)s AND source = %(source)s "
         "AND source_key = ANY(%(refs)s) AND deleted_at IS NULL",
-        practice=practice_id, source=SOURCE, refs=refs, now=now,
+        practice=practice_id, source=SOURCE, refs=[str(ref) for ref in refs], now=now,
     )  # fmt: skip
-    _close(practice_id, [f"booking:{ref}" for ref in refs], "seen in the office's system", now)
+    tasks.close_known(practice_id, [_once(ref) for ref in refs], "recare", "seen in the office's system", now)
     changes.mark(practice_id, [patient for _, patient in found])
     return len(found)
 
@@ -153,13 +150,5 @@ def _ended(practice_id: int, now: datetime) -> int:
     )  # fmt: skip
 
 
-def _once(booking: Booking) -> str:
-    return f"booking:{booking.ref}"
-
-
-def _close(practice_id: int, once_keys: list[str], outcome: str, now: datetime) -> int:
-    return db.run(
-        "UPDATE task SET done_at = %(now)s, done_by = 'recare', outcome = %(outcome)s "
-        "WHERE practice_id = %(practice)s AND once_key = ANY(%(keys)s) AND done_at IS NULL",
-        practice=practice_id, keys=once_keys, outcome=outcome, now=now,
-    )  # fmt: skip
+def _once(ref: UUID) -> str:
+    return f"booking:{ref}"

@@ -18,7 +18,6 @@ from recare.base import audit, db
 from recare.campaigns.kept import against, said
 from recare.messages import evidence, pages_why, settle
 from recare.messages.forms import CHANNELS
-from recare.patients import tasks
 from recare.practices.access import EVERYBODY, StaffRequest, staff
 
 PAGE: Final = 50
@@ -193,8 +192,7 @@ def settle_unknown(request: StaffRequest, message_id: int) -> HttpResponse:
         m=message_id,
     ):
         raise Http404("There is no such message.")
-    if settle.decide_unknown(request.practice.id, message_id, was_sent=answer == "yes", now=request.now):
-        _close_task(request, message_id, answer)
+    if settle.decide_unknown(request.practice.id, message_id, request.staff, was_sent=answer == "yes", now=request.now):
         detail = {"was_sent": answer == "yes"}
         audit.record(
             request.practice.id, request.staff, "message.settled", f"message:{message_id}", request.now, detail
@@ -205,18 +203,3 @@ def settle_unknown(request: StaffRequest, message_id: int) -> HttpResponse:
     else:
         toasts.warning(request, "Its end was known already; nothing was changed.")
     return redirect("messages:message", message_id)
-
-
-def _close_task(request: StaffRequest, message_id: int, answer: str) -> None:
-    found = db.values(
-        "SELECT id FROM task WHERE practice_id = %(practice)s AND once_key = %(key)s AND done_at IS NULL",
-        practice=request.practice.id, key=f"send_unknown:{message_id}",
-    )  # fmt: skip
-    for task_id in found:
-        tasks.close_task(
-            request.practice.id,
-            task_id,
-            request.staff,
-            "went out" if answer == "yes" else "did not go out",
-            request.now,
-        )

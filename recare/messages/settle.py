@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from recare.base import db
 from recare.channels.outgoing import Result
 from recare.messages import send, senders
-from recare.patients.tasks import open_task
+from recare.patients import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,20 +85,25 @@ def _write(practice_id: int, message: _Open, result: Result, now: datetime) -> i
         practice=practice_id, message=message.id, was=message.state, state=state, ref=result.ref, code=result.code, now=now,
     )  # fmt: skip
     if written and state == "unknown":
-        open_task(
-            practice_id, "send_unknown", 4, now, once_key=f"send_unknown:{message.id}", patient_id=message.patient_id,
+        tasks.open_task(
+            practice_id, "send_unknown", 4, now, once_key=_once(message.id), patient_id=message.patient_id,
             contact_point_id=message.contact_point_id, subject_table="message", subject_id=message.id,
         )  # fmt: skip
     return written
 
 
-def decide_unknown(practice_id: int, message_id: int, *, was_sent: bool, now: datetime) -> bool:
-    """Write what a person found out about an unknown message; False when it was settled before."""
-    return bool(
-        db.run(
-            "UPDATE message SET state = %(state)s, settled_at = %(now)s, "
-            "sent_at = CASE WHEN %(state)s = 'sent' THEN claimed_at ELSE NULL END "
-            "WHERE practice_id = %(practice)s AND id = %(message)s AND state = 'unknown'",
-            practice=practice_id, message=message_id, state="sent" if was_sent else "failed", now=now,
-        )
+def decide_unknown(practice_id: int, message_id: int, actor: str, *, was_sent: bool, now: datetime) -> bool:
+    """Write what a person found out about an unknown message, and end its task; False when it was settled before."""
+    decided = db.run(
+        "UPDATE message SET state = %(state)s, settled_at = %(now)s, "
+        "sent_at = CASE WHEN %(state)s = 'sent' THEN claimed_at ELSE NULL END "
+        "WHERE practice_id = %(practice)s AND id = %(message)s AND state = 'unknown'",
+        practice=practice_id, message=message_id, state="sent" if was_sent else "failed", now=now,
     )  # fmt: skip
+    if decided:
+        tasks.close_known(practice_id, [_once(message_id)], actor, "went out" if was_sent else "did not go out", now)
+    return bool(decided)
+
+
+def _once(message_id: int) -> str:
+    return f"send_unknown:{message_id}"

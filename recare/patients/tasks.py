@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from recare.base import db
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 _MORE: Final = frozenset({"patient_id", "contact_point_id", "subject_table", "subject_id", "detail", "due_at"})
@@ -64,6 +65,15 @@ def close_task(practice_id: int, task_id: int, actor: str, outcome: str, now: da
             now=now,
         )
     )
+
+
+def close_known(practice_id: int, once_keys: Sequence[str], actor: str, outcome: str, now: datetime) -> int:
+    """Close the open tasks that stand for what these keys name; return how many were open."""
+    return db.run(
+        "UPDATE task SET done_at = %(now)s, done_by = %(actor)s, outcome = %(outcome)s "
+        "WHERE practice_id = %(practice)s AND once_key = ANY(%(keys)s) AND done_at IS NULL",
+        practice=practice_id, keys=list(once_keys), actor=actor, outcome=outcome, now=now,
+    )  # fmt: skip
 
 
 def list_open(

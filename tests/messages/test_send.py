@@ -204,7 +204,7 @@ def test_where_the_provider_cannot_tell_a_person_gets_one_task(case: outbox.Case
         settle.settle_batch(case.practice_id, NOW + timedelta(minutes=minutes))
     assert outbox.message(case.practice_id, message).state == "unknown"
     assert db.values("SELECT kind FROM task WHERE practice_id = %(p)s", p=case.practice_id) == ["send_unknown"]
-    assert settle.decide_unknown(case.practice_id, message, was_sent=True, now=NOW)
+    assert settle.decide_unknown(case.practice_id, message, "amy", was_sent=True, now=NOW)
     assert outbox.message(case.practice_id, message).state == "sent"
 
 
