@@ -13,10 +13,16 @@ import structlog
 _PHONE = re.compile(r"(?<![\w.])(?!\d{4}-\d\d-\d\d)\+?\(?\d(?:[\s().-]{0,2}\d){6,}(?!\w)")
 _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
 _TOKEN = re.compile(r"(/p/)[\w-]+")
+# A database tells in its errors what stood in the row: the cell it could not read, the statement with its values, the row that broke a rule.
+_CELL = re.compile(r'^((?:psycopg|django\.db)\.[\w.]+: [^"\n]*(?:: |value ))".*$', re.MULTILINE)
+_ROW = re.compile(
+    r"^(?:DETAIL|CONTEXT|LINE \d+):.*?(?=\n\n(?:The above exception|During handling)|\Z)", re.MULTILINE | re.DOTALL
+)
 
 
 def redact(text: str) -> str:
-    """Return ``text`` without telephone numbers, e-mail addresses and link tokens."""
+    """Return ``text`` without telephone numbers, e-mail addresses, link tokens, and what a database's error says of a row."""
+    text = _ROW.sub("[row]", _CELL.sub(r"\1[cell]", text))
     return _PHONE.sub("[number]", _EMAIL.sub("[address]", _TOKEN.sub(r"\1[token]", text)))
 
 
