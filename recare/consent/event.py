@@ -27,7 +27,8 @@ STOPS: Final = frozenset({"revoked", "restricted", "complaint"})
 class NewEvent:
     """What happened, to be added to the ledger.
 
-    ``effective_at`` None means that nobody knows when: a grant then counts as older than every revocation, anything else as now.
+    ``effective_at`` None means that nobody knows when: a grant then counts as older than every revocation, anything else as now. A grant
+    that is dated in the future counts from now.
     ``level`` is what was claimed; the ledger stores what the evidence carries (I2).
     """
 

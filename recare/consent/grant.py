@@ -79,7 +79,7 @@ def pending(practice_id: int, point_id: int, channel: Channel, now: datetime) ->
         "SELECT e.id FROM consent_event e WHERE e.practice_id = %(practice)s AND e.contact_point_id = %(point)s "
         "AND e.channel = %(channel)s AND e.type = 'pending' AND e.effective_at > %(since)s AND NOT EXISTS ("
         "  SELECT FROM consent_event a WHERE a.practice_id = e.practice_id AND a.contact_point_id = e.contact_point_id "
-        "  AND (a.supersedes_id = e.id OR a.type IN ('revoked', 'restricted', 'wrong_number') AND a.effective_at >= e.effective_at)) "
+        "  AND (a.supersedes_id = e.id OR a.type IN ('revoked', 'restricted', 'complaint', 'wrong_number', 'reassigned') AND a.effective_at >= e.effective_at)) "
         "ORDER BY e.seq DESC LIMIT 1",
         practice=practice_id, point=point_id, channel=channel, since=now - PENDING_DAYS,
     )  # fmt: skip

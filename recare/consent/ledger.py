@@ -92,7 +92,10 @@ def _chained(
     shared = {"practice_id": practice.id, "recorded_at": now, "practice_legal_name": practice.legal_name}
     for event in map(supported, events):
         seq += 1
-        at = event.effective_at or (UNDATED if event.type in GRANTS or event.type == "pending" else now)
+        agrees = event.type in GRANTS or event.type == "pending"
+        at = event.effective_at or (UNDATED if agrees else now)
+        if agrees:
+            at = min(at, now)  # a wrong date to come must not outlive a stop (I3)
         stops = event.type in STOPS or event.type == "wrong_number"
         content = shared | {name: getattr(event, name) for name in _GIVEN} | {
             "seq": seq, "event_id": uuid.uuid4(), "effective_at": at, "address_hash": hashes[event.contact_point_id],

@@ -119,7 +119,8 @@ def record_consent(request: StaffRequest, who: Person) -> HttpResponse:
     if given_on and given_on > now.astimezone(request.practice.zone).date():
         form.add_error("given_on", "That day is still to come.")
         return page(request, who, {"grant": form}, status=422)
-    given_at = datetime.combine(given_on, time(12), request.practice.zone) if given_on else None
+    # nobody knows the hour, so a stop of the same day counts as the later word (I3)
+    given_at = datetime.combine(given_on, time(0), request.practice.zone) if given_on else None
     wanted = form.cleaned_data["level"]
     event = grant.grant(
         request.practice.id, point.id, form.cleaned_data["channel"], wanted,

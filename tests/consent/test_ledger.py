@@ -136,6 +136,14 @@ def test_CON_05_a_consent_from_the_web_waits_for_the_persons_yes(practice: Pract
     assert grant.pending(practice.id, point, "sms", now) is None
 
 
+def test_CON_05_a_complaint_ends_an_optin_that_was_still_waiting(practice: Practice, now: datetime) -> None:
+    point = _point(practice.id, now)
+    grant.grant(practice.id, point, "email", 2, Evidence("web", exact_text="I agree"), now)
+    assert grant.pending(practice.id, point, "email", now) is not None
+    ledger.append(practice.id, [NewEvent(point, "email", "complaint", "provider", effective_at=now)], now)
+    assert grant.pending(practice.id, point, "email", now) is None
+
+
 def test_CON_05_a_stop_ends_an_optin_that_was_still_waiting(practice: Practice, now: datetime) -> None:
     point = _point(practice.id, now)
     grant.grant(practice.id, point, "sms", 2, Evidence("web", exact_text="Text me"), now)
@@ -204,6 +212,19 @@ def test_I3_a_grant_imported_later_but_dated_earlier_or_not_at_all_loses(
     )
     assert _row(practice.id, point)["sms_out_at"] == now
     assert _row(practice.id, point)["sms_level"] == 0
+
+
+@pytest.mark.parametrize("kind", ["granted", "confirmed"])
+def test_I3_a_consent_dated_in_the_future_does_not_outlive_a_stop(practice: Practice, now: datetime, kind: Any) -> None:
+    point = _point(practice.id, now)
+    late = NewEvent(point, "sms", kind, "paper", 3, now + timedelta(days=900), evidence_ref="scan:1", signature="A", seller_named=True, not_condition_of_purchase=True)  # fmt: skip
+    ledger.append(practice.id, [late], now)
+    assert _row(practice.id, point)["sms_level"] == 3
+    revoke.revoke(practice.id, point, revoke.NUMBER, "sms_keyword", "patient", "", "inbound:1", now + timedelta(days=1))
+    assert (_row(practice.id, point)["sms_level"], _row(practice.id, point)["sms_out_at"]) == (
+        0,
+        now + timedelta(days=1),
+    )
 
 
 def test_I3_an_undated_consent_counts_from_the_beginning_of_time(practice: Practice, now: datetime) -> None:
