@@ -21,8 +21,6 @@ WORDS: Final = {
     "scheduling_restricted": "not booked by the practice",
 }  # fmt: skip
 """What a person may say; dismissal has a verb of its own, because it needs its letter."""
-FOR_GOOD: Final = frozenset({"dismissed", "deceased"})
-"""What no import and no ordinary member of staff takes back (PAT-01, PAT-03)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +47,12 @@ def set_standing(  # noqa: PLR0913 (who, whom, what, why, when)
     if word not in WORDS:
         raise ValueError(f"A patient is not '{word}'; choose one of {', '.join(filter(None, WORDS))}.")
     before = _standing(practice_id, patient_id)
-    if before in FOR_GOOD and word != before:
+    if before in status.FOR_GOOD and word != before:
         if not senior:
             raise NeedsSeniorError("Only the owner or a clinician takes back a dismissal or a death.")
         if not why:
             raise ValueError("Say why: taking back a dismissal or a death needs a reason.")
-    status.set_by_person(practice_id, patient_id, word, actor, now)
+    status.set_by_person(practice_id, patient_id, word, actor, now, decided=True)
     db.run(
         "UPDATE patient SET dismissed_on = NULL, deceased_on = CASE WHEN %(word)s = 'deceased' THEN deceased_on END "
         "WHERE practice_id = %(practice)s AND id = %(patient)s AND (dismissed_on IS NOT NULL OR deceased_on IS NOT NULL)",
@@ -86,7 +84,7 @@ def dismiss(practice_id: int, patient_id: int, notice: Notice, actor: str, now: 
         practice=practice_id, patient=patient_id, notice=notice.notice_on, ends=notice.ends_on, ref=notice.letter_ref.strip(), actor=actor,
         now=now,
     )  # fmt: skip
-    status.set_by_person(practice_id, patient_id, "dismissed", actor, now)
+    status.set_by_person(practice_id, patient_id, "dismissed", actor, now, decided=True)
     db.run(
         "UPDATE patient SET dismissed_on = %(notice)s WHERE practice_id = %(practice)s AND id = %(patient)s",
         practice=practice_id, patient=patient_id, notice=notice.notice_on,

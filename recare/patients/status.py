@@ -12,10 +12,11 @@ from datetime import date, datetime
 from typing import Final
 
 from recare.base import db
-from recare.patients import changes
+from recare.patients import changes, tasks
 
 BAD_DEBT_WORDS: Final = ("collection", "bad debt", "write off", "writeoff", "bankrupt")
-ALWAYS_HEARD: Final = frozenset({"dismissed", "deceased"})  # even over what a person has set (PAT-01, PAT-03)
+FOR_GOOD: Final = frozenset({"dismissed", "deceased"})
+"""Heard from the chart even over what a person has set, and taken back by no import and no ordinary word (PAT-01, PAT-03)."""
 _CHUNK: Final = 5000
 
 
@@ -150,7 +151,7 @@ def _store(practice_id: int, charts: list[Chart], now: datetime) -> int:
         "s.word = 'dismissed' THEN coalesce(p.dismissed_on, %(today)s) ELSE p.dismissed_on END "
         "FROM unnest(%(ids)s::bigint[], %(words)s::text[]) AS s (id, word) WHERE p.practice_id = %(practice)s AND p.id = s.id "
         "AND (p.standing_set_by IN ('', 'rules') OR s.word = ANY(%(always)s)) RETURNING p.id",
-        practice=practice_id, ids=list(new), words=[standing.word for standing in new.values()], today=now.date(), always=list(ALWAYS_HEARD),
+        practice=practice_id, ids=list(new), words=[standing.word for standing in new.values()], today=now.date(), always=list(FOR_GOOD),
     )  # fmt: skip
     _ask(practice_id, [(patient, new[patient].why) for patient in stored if new[patient].word == "unknown"], now)
     changes.mark(practice_id, stored)
@@ -167,15 +168,17 @@ def _ask(practice_id: int, unknown: list[tuple[int, str]], now: datetime) -> Non
     )  # fmt: skip
 
 
-def set_by_person(practice_id: int, patient_id: int, word: str, actor: str, now: datetime) -> None:
-    """Record where a patient stands by a person's word, which imports then keep; closes the question about it."""
+def set_by_person(
+    practice_id: int, patient_id: int, word: str, actor: str, now: datetime, *, decided: bool = False
+) -> None:
+    """Record where a patient stands by a person's word, which imports then keep; closes the question about it.
+
+    A dismissal or a death says more than what a patient or a caller tells, and stays unless it is ``decided`` (standing.py).
+    """
     db.run(
-        "UPDATE patient SET standing = %(word)s, standing_set_by = %(actor)s WHERE practice_id = %(practice)s AND id = %(patient)s",
-        practice=practice_id, patient=patient_id, word=word, actor=actor,
+        "UPDATE patient SET standing = %(word)s, standing_set_by = %(actor)s WHERE practice_id = %(practice)s AND id = %(patient)s "
+        "AND (%(decided)s OR %(word)s = 'deceased' OR standing <> ALL(%(stays)s))",
+        practice=practice_id, patient=patient_id, word=word, actor=actor, decided=decided, stays=list(FOR_GOOD),
     )  # fmt: skip
-    db.run(
-        "UPDATE task SET done_at = %(now)s, done_by = %(actor)s, outcome = %(word)s WHERE practice_id = %(practice)s "
-        "AND once_key = %(key)s AND done_at IS NULL",
-        practice=practice_id, key=f"standing:{patient_id}", word=word, actor=actor, now=now,
-    )  # fmt: skip
+    tasks.close_known(practice_id, [f"standing:{patient_id}"], actor, word, now)
     changes.mark(practice_id, [patient_id])

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from recare.base import audit, db
 from recare.campaigns.stop import stop
 from recare.consent import grant, hold, revoke
-from recare.patients import standing, tasks
+from recare.patients import standing, status, tasks
 from recare.practices.access import StaffRequest, staff
 from recare.web import patient_chart
 from recare.web.patient import ACTORS, SENIOR, found, page
@@ -76,7 +76,7 @@ def opt_out(request: StaffRequest, who: Person) -> HttpResponse:
             revoke.revoke_points(
                 practice, points, revoke.EVERYTHING, "front_desk", request.staff, "told the front desk", evidence, now
             )
-        if who.standing not in standing.FOR_GOOD:  # a dismissal or a death says more, and stays
+        if who.standing not in status.FOR_GOOD:  # a dismissal or a death says more, and stays
             standing.set_standing(practice, who.id, "do_not_contact", request.staff, "told the front desk", now)
     else:
         point = _point(request, who)

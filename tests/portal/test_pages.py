@@ -391,3 +391,14 @@ def test_a_time_that_is_none_books_nothing(stranger: Client, way: Written, time:
     path = way.path("book")
     assert stranger.post(path, {"time": time}).status_code in {303, 409}
     assert way.values("SELECT id FROM booking WHERE practice_id = %(practice)s") == []
+
+
+@pytest.mark.parametrize("standing", ["dismissed", "deceased"])
+@pytest.mark.parametrize("wish", ["everything", "moved", "new_dentist"])
+def test_no_wish_of_a_page_takes_back_a_dismissal_or_a_death(
+    stranger: Client, way: Written, standing: str, wish: str
+) -> None:
+    with db.scope(way.practice.id):
+        db.run("UPDATE patient SET standing = %(word)s WHERE id = %(id)s", word=standing, id=way.patient)
+    stranger.post(way.path("preferences"), {"do": wish})
+    assert way.value("SELECT standing FROM patient WHERE practice_id = %(practice)s AND id = %(patient)s") == standing
