@@ -29,7 +29,6 @@ COMPLAINTS_WARN: Final = 0.0010
 COMPLAINTS_PAUSE: Final = 0.0030
 COMPLAINTS_AT_LEAST: Final = 200  # below it a rate means nothing: warn only
 FILTERED_PAUSE: Final = 0.02
-FILTERED_AT_LEAST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +187,7 @@ def _filtered(practice_id: int, trouble: Trouble, now: datetime) -> None:
         "WHERE practice_id = %(practice)s AND sender_id = %(sender)s AND claimed_at > %(since)s",
         practice=practice_id, sender=trouble.sender_id, since=now - timedelta(days=1),
     )[0]  # fmt: skip
-    if trouble.sender_id is not None and sent >= FILTERED_AT_LEAST and filtered > FILTERED_PAUSE * sent:
+    if trouble.sender_id is not None and filtered > FILTERED_PAUSE * sent:
         halt(
             practice_id, trouble.sender_id, "Carriers filter more than 2 % of the texts (30007): change the words.", now
         )

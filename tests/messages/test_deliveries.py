@@ -120,6 +120,16 @@ def test_sms_03_more_than_two_percent_filtered_pauses_the_sender(case: outbox.Ca
     assert "30007" in paused(case, "sms")
 
 
+@pytest.mark.parametrize(("batch", "filtered", "stops"), [(50, 1, False), (49, 1, True), (100, 2, False), (100, 3, True), (3, 1, True)])  # fmt: skip
+def test_SMS_03_two_percent_of_a_batch_may_be_filtered_and_no_more(  # noqa: N802
+    case: outbox.Case, batch: int, filtered: int, *, stops: bool
+) -> None:
+    messages = [sent(case) for _ in range(batch)]
+    for message in messages[:filtered]:
+        deliveries.record_delivery(case.practice_id, event(message, "undelivered", "30007"), NOW)
+    assert bool(paused(case, "sms")) is stops
+
+
 def test_sms_04_delivered_stays_delivered_and_a_repeated_event_is_one(case: outbox.Case) -> None:
     message = sent(case)
     assert deliveries.record_delivery(case.practice_id, event(message, "delivered", event_id="e1"), NOW)
