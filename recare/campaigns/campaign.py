@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from recare.base import audit, db
 from recare.campaigns import audience, closing, offers, playbook
+from recare.campaigns.problems import ProblemsError
 from recare.practices import practice as practices
 from recare.segments import priority
 
@@ -17,12 +18,8 @@ if TYPE_CHECKING:
     from recare.campaigns.playbook import Playbook
 
 
-class CannotPublishError(ValueError):
-    """A campaign that may not start. ``problems`` are sentences that say what to do."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+class CannotPublishError(ProblemsError):
+    """A campaign that may not start."""
 
 
 @dataclass(frozen=True, slots=True)

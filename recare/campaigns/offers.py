@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import audit, db
+from recare.campaigns.problems import ProblemsError
 from recare.compliance import context
 from recare.segments import predicate
 
@@ -25,12 +26,8 @@ PROTECTED_FACTS: Final = frozenset(
 """Facts that are, or stand in for, a protected trait or a diagnosis: the kind of a recall and an open plan tell what was found."""
 
 
-class OfferError(ValueError):
-    """An offer that may not be made. ``problems`` are sentences."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+class OfferError(ProblemsError):
+    """An offer that may not be made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from recare.campaigns.problems import ProblemsError
+
 FOLDER: Final = Path(__file__).parent / "playbooks"
 
 Channel = Literal["sms", "email", "call", "letter", "portal"]
@@ -22,12 +24,8 @@ Purpose = Literal["check_up", "hygiene", "continued_treatment", "elective", "clo
 STOP_RULES: Final[tuple[StopRule, ...]] = ("booked", "replied", "opted_out", "left", "complaint", "not_interested")
 
 
-class PlaybookError(ValueError):
-    """A playbook that cannot be used. ``problems`` are sentences, each beginning with the place."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+class PlaybookError(ProblemsError):
+    """A playbook that cannot be used; each sentence begins with the place."""
 
 
 def _as_list(value: object) -> object:

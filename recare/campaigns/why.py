@@ -149,8 +149,9 @@ def standing(practice_id: int, patient_id: int, now: datetime) -> list[str]:
 def for_patient(practice_id: int, patient_id: int, now: datetime) -> list[Entry]:
     """Return everything that happened with a patient in campaigns until ``now``, the oldest first, with every reason in words."""
     known = {"practice": practice_id, "patient": patient_id, "now": now}
-    entries = [_enrolment(*row) for row in db.tuples(_ENROLMENTS, **known)]
-    entries += [end for row in db.tuples(_ENROLMENTS, **known) if (end := _end(*row)) is not None]
+    enrolments = db.tuples(_ENROLMENTS, **known)
+    entries = [_enrolment(*row) for row in enrolments]
+    entries += [end for row in enrolments if (end := _end(*row)) is not None]
     entries += [_touch(*row) for row in db.tuples(_TOUCHES, **known)]
     zone = ZoneInfo(practices.get(practice_id).tz)
     entries += [_message(zone, *row) for row in db.tuples(_MESSAGES, **known)]
