@@ -7,9 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from recare.base import collector
 from recare.sources.csv import contacts, dates, notes, values
 from recare.sources.csv.dates import Order, Shape
-from recare.sources.csv.reading import Layout, Oddities, chunks, uncollected
+from recare.sources.csv.reading import Layout, Oddities, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ def survey(path: Path, layout: Layout) -> Survey:
     dated = {place: Shapes() for place, found in layout.mapping.items() if found.kind in DATE_KINDS}
     rows, samples = 0, {place: Counter[str]() for place in range(len(layout.headers)) if place not in layout.mapping}
     examples: dict[int, list[str]] = {}
-    with uncollected():
+    with collector.resting():
         for chunk in chunks(path, layout, Oddities()):
             for place, shapes in dated.items():
                 columns[place].shapes.update(map(shapes.__getitem__, chunk.columns[place]))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import csv
-import gc
 import re
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -99,18 +97,6 @@ class Oddities:
         self.first_broken = self.first_broken or []
         if len(self.first_broken) < 200:
             self.first_broken.append((number, rule))
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Keep the collector of reference cycles out of a loop that makes millions of lists without any: it would double the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def encoding_of(path: Path) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import connection
 
-from recare.base import db
+from recare.base import collector, db
 from recare.sources.csv import converters, fields
 from recare.sources.csv.columns import ID_KINDS
-from recare.sources.csv.reading import Oddities, chunks, uncollected
+from recare.sources.csv.reading import Oddities, chunks
 from recare.sources.csv.rules import Findings
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Stager:
         """COPY the whole file. Raises UnreadableError when its rows cannot be told apart."""
         statement = f"COPY {name(self.layout.kind)} ({', '.join(self.columns)}) FROM STDIN"
         connection.ensure_connection()
-        with uncollected(), connection.cursor() as cursor, cursor.cursor.copy(statement) as stream:
+        with collector.resting(), connection.cursor() as cursor, cursor.cursor.copy(statement) as stream:
             for chunk in chunks(self.path, self.layout, self.oddities):
                 lines = self._lines(file, chunk)
                 self.accepted += len(lines)
