@@ -89,6 +89,10 @@ class Said:
     intent: str | None
     detector: str
     held: bool
+    written_from: str
+    """The address a mail came from, where it is another one than ours of this conversation."""
+    whole: str
+    """The whole mail with what it quotes, where that is more than their words."""
 
     @property
     def understood(self) -> str:
@@ -192,15 +196,17 @@ def conversation(practice_id: int, point_id: int) -> list[Said]:
 
 _SAID: Final = """
 SELECT i.received_at AS at, 'in' AS what, i.id, i.channel, '' AS subject, i.body AS text, '' AS state, r.intent,
-       coalesce(r.detector, '') AS detector, coalesce(r.held, true) AS held
+       coalesce(r.detector, '') AS detector, coalesce(r.held, true) AS held,
+       CASE WHEN i.raw ->> 'from' <> i.sender THEN i.raw ->> 'from' ELSE '' END AS written_from,
+       CASE WHEN btrim(i.raw ->> 'text', E' \n') <> i.body THEN i.raw ->> 'text' ELSE '' END AS whole
 FROM inbound_event i LEFT JOIN reply r ON r.practice_id = i.practice_id AND r.inbound_event_id = i.id
 WHERE i.practice_id = %(practice)s AND i.contact_point_id = %(point)s
 UNION ALL
-SELECT coalesce(m.sent_at, m.claimed_at, m.created_at), 'out', m.id, m.channel, m.subject, m.body_text, m.state, NULL, '', false
+SELECT coalesce(m.sent_at, m.claimed_at, m.created_at), 'out', m.id, m.channel, m.subject, m.body_text, m.state, NULL, '', false, '', ''
 FROM message m WHERE m.practice_id = %(practice)s AND m.contact_point_id = %(point)s
   AND (m.state IN ('sending', 'sent', 'unknown') OR m.answers_event_id IS NOT NULL)
 UNION ALL
-SELECT o.at, 'call', o.id, 'call', o.staff, o.note, o.outcome, NULL, '', false
+SELECT o.at, 'call', o.id, 'call', o.staff, o.note, o.outcome, NULL, '', false, '', ''
 FROM call_outcome o WHERE o.practice_id = %(practice)s AND o.contact_point_id = %(point)s AND o.outcome <> 'withdrawn'
 """
 

@@ -21,6 +21,7 @@ from recare.messages import answers, pages_why
 from recare.practices.access import StaffRequest, staff
 
 WORKERS: Final = ("owner", "manager", "front_desk", "clinician")
+AUTOMATIC: Final = "auto_reply"
 _PAGE: Final = 40
 
 
@@ -33,13 +34,29 @@ def every(request: StaffRequest) -> HttpResponse:
     before = request.GET.get("before", "")
     last = int(before) if before.isdecimal() and len(before) < 19 else None
     recent = threads.recent(request.practice.id, last, _PAGE)
+    waiting = [] if last else threads.waiting(request.practice.id)
     context = {
-        "waiting": [] if last else threads.waiting(request.practice.id),
+        "waiting": [thread for thread in waiting if set(thread.tasks) != {AUTOMATIC}],
+        "automatic": [thread for thread in waiting if set(thread.tasks) == {AUTOMATIC}],
         "recent": recent,
         "older": f"?before={recent[-1].event_id}" if len(recent) == _PAGE else None,
         "newer": reverse("inbox:list") if last else None,
     }
     return render(request, "inbox/list.html", context)
+
+
+@require_POST
+@staff(*WORKERS)
+def read_automatic(request: StaffRequest) -> HttpResponse:
+    """A person has looked at automatic answers: automation may go on where nothing else waits."""
+    practice, now, who = request.practice.id, request.now, request.staff
+    chosen = [int(point) for point in request.POST.getlist("point") if point.isdecimal() and len(point) < 19]
+    found = [task.id for point in chosen for task in threads.tasks(practice, point) if task.kind == AUTOMATIC]
+    done = sum(release.by_person(practice, task, who, stops=False, why="automatic answer", now=now) for task in found)
+    if done:
+        audit.record(practice, who, "read automatic answers", "inbox", now, {"tasks": found})
+        toasts.success(request, f"{done} read. Automation goes on there once nothing else waits.")
+    return redirect("inbox:list")
 
 
 def _of_task(request: StaffRequest, task_id: int) -> HttpResponse:
@@ -72,12 +89,13 @@ def _page(request: StaffRequest, where: Point, status: int = 200, **more: Any) -
     return render(request, "inbox/thread.html", context | more, status=status)
 
 
-def _entries(request: StaffRequest, where: Point, open_tasks: list[Task]) -> list[tuple[Said, str, list[Task]]]:
-    """Each thing said, its text with dead links, and what waits about it."""
+def _entries(request: StaffRequest, where: Point, open_tasks: list[Task]) -> list[tuple[Said, str, str, list[Task]]]:
+    """Each thing said, its text and the whole mail with dead links, and what waits about it."""
     return [
         (
             said,
             pages_why.without_tokens(said.text),
+            pages_why.without_tokens(said.whole),
             [task for task in open_tasks if said.what == "in" and task.event_id == said.id],
         )
         for said in threads.conversation(request.practice.id, where.id)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from django import forms
 
 from recare.base import phones
+from recare.channels.email.mailbox import Box
 from recare.channels.email.transport import Server
 from recare.messages import preview
 
@@ -138,3 +139,42 @@ class SenderForm(forms.Form):
                 self.add_error("address", "That is no telephone number. Write it with its area code.")
             else:
                 data["address"] = found.e164
+
+
+class MailboxForm(forms.Form):
+    """Where answers to a sender's e-mail arrive. The password is kept encrypted and never shown again."""
+
+    host = forms.CharField(max_length=253, label="Mail server", help_text="Such as imap.example.com.")
+    security = forms.ChoiceField(
+        choices=[
+            ("tls", "TLS from the start (usual, port 993)"),
+            ("starttls", "STARTTLS (port 143)"),
+            ("none", "none (this machine only)"),
+        ]
+    )
+    port = forms.IntegerField(min_value=1, max_value=65535, initial=993)
+    user = forms.CharField(max_length=254, widget=forms.TextInput({"autocomplete": "off"}))
+    password = forms.CharField(
+        max_length=500, required=False, strip=False, widget=forms.PasswordInput({"autocomplete": "new-password"}),
+        help_text="Kept encrypted. Leave empty to keep the one there is. Some providers want an app password made for this.",
+    )  # fmt: skip
+    folder = forms.CharField(max_length=200, initial="INBOX", help_text="Only this folder is read.")
+
+    def __init__(self, data: Any, kept: dict[str, Any]) -> None:
+        super().__init__(data, initial={name: value for name, value in kept.items() if name != "password"})
+        self._kept = kept
+
+    def clean(self) -> dict[str, Any]:
+        """Keep the password there is, but hand it to no other server; check what only makes sense together."""
+        data = super().clean() or {}
+        if not data.get("password"):
+            if self._kept.get("host") == data.get("host"):
+                data["password"] = self._kept.get("password", "")
+            if not data.get("password"):
+                self.add_error("password", "Enter the password of this mailbox.")
+        if not self.errors:
+            try:
+                Box.of(data)
+            except ValueError as error:
+                self.add_error("security", str(error))
+        return data

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from recare.base import audit, db, secret_box
 from recare.base.secret_box import SecretError
 from recare.channels.outgoing import Outgoing, Result
-from recare.messages import senders
+from recare.messages import mailboxes, senders
 from recare.messages.forms import CHANNELS, SenderForm
 from recare.messages.senders import Sender, SenderError
 from recare.practices.access import StaffRequest, staff
@@ -85,7 +85,11 @@ def _found(request: StaffRequest, sender_id: int) -> Line:
 def every(request: StaffRequest) -> HttpResponse:
     """List the senders with what keeps them from sending."""
     today = request.now.astimezone(request.practice.zone).date()
-    lines = [(line, dict(CHANNELS)[line.channel], line.trouble(today)) for line in _lines(request.practice.id)]
+    boxes = mailboxes.every(request.practice.id)
+    lines = [
+        (line, dict(CHANNELS)[line.channel], line.trouble(today), boxes.get(line.id))
+        for line in _lines(request.practice.id)
+    ]
     return render(
         request, "messages/senders.html", {"lines": lines, "may_edit": request.role in KEEPERS, "staff": request.staff}
     )

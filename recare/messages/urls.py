@@ -1,6 +1,6 @@
 from django.urls import path
 
-from recare.messages import pages_letters, pages_outbox, pages_senders, views
+from recare.messages import pages_letters, pages_mailbox, pages_outbox, pages_senders, views
 
 app_name = "messages"
 urlpatterns = [
@@ -23,5 +23,8 @@ urlpatterns = [
     path("settings/senders/<int:sender_id>/", pages_senders.edit, name="sender"),
     path("settings/senders/<int:sender_id>/pause/", pages_senders.pause, name="pause-sender"),
     path("settings/senders/<int:sender_id>/resume/", pages_senders.resume, name="resume-sender"),
+    path("settings/senders/<int:sender_id>/mailbox/", pages_mailbox.edit, name="mailbox"),
+    path("settings/senders/<int:sender_id>/mailbox/try/", pages_mailbox.try_it, name="try-mailbox"),
+    path("settings/senders/<int:sender_id>/mailbox/remove/", pages_mailbox.remove, name="remove-mailbox"),
     path("settings/senders/<int:sender_id>/test/", pages_senders.test, name="test-sender"),
 ]

@@ -226,3 +226,33 @@ def test_somebody_unknown_who_writes_is_shown_too(
     assert "Somebody we do not know" in client.get("/inbox/").content.decode()
     [point] = db.values("SELECT contact_point_id FROM inbound_event WHERE practice_id = %(p)s", p=practice.id)
     assert client.get(f"/inbox/{point}/").status_code == 200
+
+
+def test_automatic_answers_are_settled_by_one_press_and_nothing_else_is(
+    case: Case, sign_in: SignIn, now: datetime
+) -> None:
+    away, both = people.texted(case, "email"), people.texted(case, "email")
+    for person in (away, both):
+        people.writes(person, "I am out until Monday.", now, "email", raw={"automatic": True})
+    people.writes(both, "Do you take my plan?", now, "email")
+    people.read(away, now)
+    desk = sign_in()
+    page = desk.get("/inbox/").content.decode()
+    assert "I have read it: automation may go on" in page
+    desk.post("/inbox/automatic/", {"point": [away.point, both.point, "x", 999999999999999999999999999999]})
+    assert people.point(away)["held_at"] is None
+    assert people.point(both)["held_at"] is not None
+    assert "Automatic answers" not in desk.get("/inbox/").content.decode()
+
+
+def test_a_mail_shows_where_it_came_from_and_what_it_quotes_without_working_links(
+    case: Case, sign_in: SignIn, now: datetime
+) -> None:
+    person = people.texted(case, "email")
+    whole = "Yes\n\n> Book: https://go.example.com/p/book/abcdefghijklmnopqrstuv"
+    people.writes(person, "Yes", now, "email", raw={"from": "ada.at.work@example.org", "text": whole})
+    people.read(person, now)
+    page = sign_in().get(f"/inbox/{person.point}/").content.decode()
+    assert "from ada.at.work@example.org" in page
+    assert "The whole e-mail" in page
+    assert "abcdefghijklmnopqrstuv" not in page
