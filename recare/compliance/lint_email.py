@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recare.compliance.lint_context import LintContext
     from recare.compliance.lint_parts import Part
 
-_REPLY = re.compile(r"^\s*(?:re|fw|fwd|rv|aw|tr)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
+_REPLY = re.compile(r"^\s*(?:re?|fwd?|rv|aw|antw|sv|vs|wg|tr)\s*(?:\[\d+\])?\s*[:\uff1a]", re.IGNORECASE)
 _ACTIVE = re.compile(
     r"<\s*(script|iframe|object|embed|form|base|meta\s+http-equiv\s*=\s*[\"']?refresh|mj-include)\b", re.IGNORECASE
 )

@@ -52,7 +52,7 @@ SHORTENERS = frozenset(
     ]
 )
 _PERSONAL_KEYS = re.compile(
-    r"^(?:.*_)?(?:name|first|last|fname|lname|phone|tel|mobile|cell|email|mail|dob|birth\w*|age|proc\w*|code|patient\w*|pat|pid|chart\w*|mrn|member|ssn|address|zip|reason|visit|diag\w*|plan|tooth)$"
+    r"^(?:.*_)?(?:name|first|last|fname|lname|phone|tel|mobile|cell|email|mail|dob|birth\w*|age|proc\w*|code|patient\w*|pat|pid|chart\w*|mrn|member|ssn|address|zip|reason|visit|diag\w*|plan|tooth|bal\w*|amount|amt|due)$"
 )
 _REDIRECT_KEYS = re.compile(r"^(?:url|u|link|goto|go|next|redirect\w*|redir|dest\w*|target|return\w*|continue|r)$")
 _HREF = re.compile(

@@ -194,6 +194,22 @@ def test_L08_a_complete_mail_passes_everything() -> None:  # noqa: N802
         "Su cita ha sido confirmada",
         "Tu saldo",
         "Your benefits",
+        "R: ciao",
+        "Re\uff1a hi",
+        "Antw: x",
+        "Your appointment is tomorrow",
+        "Appointment reminder",
+        "We cancelled your appointment",
+        "Payment received",
+        "Important: open now",
+        "You've won",
+        "Missed call from us",
+        "New message from Dr. Lee",
+        "Legal notice",
+        "Insurance expires soon",
+        "Recordatorio de cita",
+        "Cita confirmada",
+        "Usted ha ganado",
     ],
 )
 def test_L09_untrue_or_telling_subjects_fail(subject: str) -> None:  # noqa: N802
@@ -202,7 +218,16 @@ def test_L09_untrue_or_telling_subjects_fail(subject: str) -> None:  # noqa: N80
 
 @pytest.mark.parametrize(
     "subject",
-    ["Maple Dental: see you soon?", "It's been a while, Sam", "Ready when you are", "\u00bfNos vemos pronto?"],
+    [
+        "Maple Dental: see you soon?",
+        "It's been a while, Sam",
+        "Ready when you are",
+        "\u00bfNos vemos pronto?",
+        "Refresh your smile",
+        "Book your appointment online",
+        "Forward to seeing you",
+        "Reopening soon",
+    ],
 )
 def test_L09_plain_subjects_pass(subject: str) -> None:  # noqa: N802
     assert lint(MAIL, replace(EMAIL, subject=subject)) == ()
