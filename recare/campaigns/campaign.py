@@ -32,13 +32,12 @@ class Campaign:
     state: str
     paused_at: datetime | None
     paused_reason: str
-    created_at: datetime
     version_id: int | None
     version: int | None
 
 
 _SELECT = (
-    "SELECT c.id, c.name, c.playbook, c.state, c.paused_at, c.paused_reason, c.created_at, v.id AS version_id, v.number AS version "
+    "SELECT c.id, c.name, c.playbook, c.state, c.paused_at, c.paused_reason, v.id AS version_id, v.number AS version "
     "FROM campaign c LEFT JOIN LATERAL (SELECT id, number FROM campaign_version v WHERE v.practice_id = c.practice_id "
     "AND v.campaign_id = c.id ORDER BY number DESC LIMIT 1) v ON true WHERE c.practice_id = %(practice)s"
 )

@@ -49,7 +49,6 @@ class SenderRow:
     registered: bool
     use_cases: list[str]
     auth_ok: bool
-    baa_party: str
     baa_from: date | None
     baa_until: date | None
     paused: bool
@@ -129,8 +128,6 @@ class PointRow:
 class GrantRow(fold.Line):
     """An event of a contact point; as a grant, what a channel's consent there rests on."""
 
-    relationship: str
-    person_id: int | None
     seller_named: bool
     practice_legal_name: str
 
@@ -245,7 +242,7 @@ WHERE p.id = %(practice)s
 """
 
 _SENDERS = """
-SELECT channel, provider, address, registered, use_cases, auth_ok, baa_party, baa_from, baa_until, paused_at IS NOT NULL AS paused
+SELECT channel, provider, address, registered, use_cases, auth_ok, baa_from, baa_until, paused_at IS NOT NULL AS paused
 FROM sender WHERE practice_id = %(practice)s ORDER BY channel, paused_at IS NOT NULL, id
 """
 
@@ -340,8 +337,7 @@ WHERE c.practice_id = %(practice)s AND c.id = ANY(%(points)s::bigint[])
 """
 
 _EVENTS = """
-SELECT contact_point_id, id, seq, channel, type, level, method, evidence_ref, effective_at, supersedes_id, relationship, person_id, seller_named,
-       practice_legal_name
+SELECT contact_point_id, id, seq, channel, type, level, method, evidence_ref, effective_at, supersedes_id, seller_named, practice_legal_name
 FROM consent_event WHERE practice_id = %(practice)s AND contact_point_id = ANY(%(points)s::bigint[])
 """
 
