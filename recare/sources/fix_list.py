@@ -122,12 +122,3 @@ def last_written_by_rehearsal(practice_id: int) -> datetime | None:
         practice=practice_id,
     )
     return at
-
-
-def appointments_as_of(practice_id: int) -> datetime | None:
-    """Return when the practice's appointments were last read; old knowledge proves no absence of a visit."""
-    found: datetime | None = db.value(
-        "SELECT max(appointments_as_of) FROM sync_run WHERE practice_id = %(practice)s AND state = 'done'",
-        practice=practice_id,
-    )
-    return found

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from recare.practices.access import StaffRequest, staff
 from recare.sources import fix_list, imports
+from recare.sources.csv import dated
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -23,7 +24,7 @@ def data(request: StaffRequest) -> HttpResponse:
         "under_way": imports.under_way(here),
         "runs": fix_list.runs(here),
         "groups": fix_list.groups(here),
-        "appointments_as_of": fix_list.appointments_as_of(here),
+        "appointments_as_of": dated.latest(here),
         "rehearsed_at": fix_list.last_written_by_rehearsal(here),
     }
     return render(request, "sources/data.html", context)

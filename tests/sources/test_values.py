@@ -119,10 +119,9 @@ def test_numbers_are_the_source_systems_own_codes_only_when_the_whole_column_is_
     assert memory(PATIENTS.field("status"), Column(numeric=False), TODAY)["2"].startswith("unknown\t")
 
 
-@pytest.mark.parametrize(("raw", "code", "visit"), CASES["procedure_codes"])
-def test_procedure_codes(raw: str, code: str, visit: bool) -> None:  # noqa: FBT001 (a vector)
+@pytest.mark.parametrize(("raw", "code"), CASES["procedure_codes"])
+def test_procedure_codes(raw: str, code: str) -> None:
     assert values.code(raw) == code
-    assert values.is_visit(code) is visit
 
 
 @pytest.mark.parametrize(("raw", "code"), CASES["zip"])

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Final
 from recare.base import collector
 from recare.sources.csv import contacts, dates, notes, values
 from recare.sources.csv.dates import Order, Shape
+from recare.sources.csv.fields import CODED_KINDS, DATE_KINDS, ID_KINDS
 from recare.sources.csv.reading import Layout, Oddities, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-DATE_KINDS: Final = frozenset({"date", "past_date", "birthdate", "moment"})
-ID_KINDS: Final = frozenset({"id", "ref"})
-CODED_KINDS: Final = frozenset({"patient_status", "answer"})
 _REFUSALS: Final = frozenset({"no_text", "no_call", "no_email", "no_contact", "deceased", "dismissed"})
 WARNINGS: Final = "refusals or warnings"
 _SAMPLE: Final = 2000  # rows from which an unknown column is guessed

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from recare.sources.csv import contacts, dates, notes, values
+from recare.sources.csv.fields import DATE_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,7 @@ def memory(field: Field, column: Column, today: date) -> Memory:
 
 
 def _converter(field: Field, column: Column, today: date) -> Callable[[str], str]:
-    if field.kind in {"date", "past_date", "birthdate", "moment"}:
+    if field.kind in DATE_KINDS:
         return partial(_date, kind=field.kind, column=column, today=today)
     if field.kind == "patient_status":
         return partial(_status, numbers=column.numeric)

@@ -124,11 +124,11 @@ def proves_nothing(practice: Practice, found: AsOf) -> bool:
 
 
 def latest(practice_id: int) -> datetime | None:
-    """Return as of when the practice's appointments are known from imports."""
+    """Return as of when the practice's appointments are known; old knowledge proves no absence of a visit."""
     at: datetime | None = db.value(
-        "SELECT max(appointments_as_of) FROM sync_run WHERE practice_id = %(practice)s AND source = %(source)s AND state = 'done'",
-        practice=practice_id, source=SOURCE,
-    )  # fmt: skip
+        "SELECT max(appointments_as_of) FROM sync_run WHERE practice_id = %(practice)s AND state = 'done'",
+        practice=practice_id,
+    )
     return at
 
 

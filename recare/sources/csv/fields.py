@@ -33,6 +33,10 @@ STAGED: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "emails": (("", "text[]"),),
 }
 _TEXT: Final = (("", "text"),)
+DATE_KINDS: Final = frozenset({"date", "past_date", "birthdate", "moment"})
+ID_KINDS: Final = frozenset({"id", "ref"})
+CODED_KINDS: Final = frozenset({"patient_status", "answer"})
+"""Whose cells mean something else when the whole column is numbers."""
 _PARTS: Final = frozenset({"first_name", "middle_name", "preferred_name"})
 
 

@@ -44,7 +44,6 @@ _FILLED: Final = (
     "patient_contact", "consent_event",
 )  # fmt: skip
 _READABLE: Final = frozenset({".csv", ".txt", ".tsv", ".tab", ".psv", ""})
-_REFUSED: Final = frozenset({".xlsx", ".xls", ".xlsm", ".ods", ".pdf"})
 _PASSES: Final = (1, 3, 3)  # how long looking, reading and writing a file take beside each other
 
 
@@ -79,7 +78,7 @@ def files_in(paths: Iterable[Path]) -> tuple[list[Path], list[Path], list[str]]:
             )
         elif kind in {".yaml", ".yml"}:
             settings.append(path)
-        elif kind in _READABLE | _REFUSED:
+        elif kind in _READABLE | reading.SPREADSHEETS:
             exports.append(path)
         else:
             left_out.append(

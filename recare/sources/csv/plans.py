@@ -8,7 +8,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from recare.sources.csv import dates
-from recare.sources.csv.columns import DATE_KINDS, WARNINGS
+from recare.sources.csv.columns import WARNINGS
+from recare.sources.csv.fields import DATE_KINDS
 from recare.sources.csv.rules import ADVICE, title
 
 if TYPE_CHECKING:

@@ -30,6 +30,8 @@ _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
+SPREADSHEETS: Final = frozenset({".xlsx", ".xls", ".xlsm", ".ods", ".pdf"})
+"""Endings of what people try to import instead of a text."""
 _OTHER_FORMATS: Final = {
     b"PK\x03\x04": "a spreadsheet or a zip archive", b"\xd0\xcf\x11\xe0": "an old spreadsheet or document", b"%pdf": "a PDF",
     b"\x1f\x8b": "a compressed file", b"Rar!": "a compressed file", b"7z\xbc\xaf": "a compressed file", b"SQLite format": "a database",
@@ -168,7 +170,7 @@ def layout(path: Path, past: Sequence[Remembered] = ()) -> Layout:
 
     A file whose headers do not say what it is gets a mapping that lacks something, for a person to fill. Raises UnreadableError with the remedy.
     """
-    if path.suffix.lower() in {".xlsx", ".xls", ".xlsm", ".ods", ".pdf"}:
+    if path.suffix.lower() in SPREADSHEETS:
         raise UnreadableError(
             f"{path.name} is a {path.suffix[1:].upper()} file: save the sheet as CSV and import that."
         )

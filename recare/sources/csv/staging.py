@@ -10,7 +10,6 @@ from django.db import connection
 
 from recare.base import collector, db
 from recare.sources.csv import converters, fields
-from recare.sources.csv.columns import ID_KINDS
 from recare.sources.csv.reading import Oddities, chunks
 from recare.sources.csv.rules import Findings
 
@@ -135,7 +134,7 @@ class Stager:
         refused: set[int] = set()
         for place, memory in self._memories.items():
             cells = chunk.columns[place]
-            if self.layout.mapping[place].kind in ID_KINDS and _plain_numbers(cells):
+            if self.layout.mapping[place].kind in fields.ID_KINDS and _plain_numbers(cells):
                 out.append(list(cells))
                 continue
             memory.trim()

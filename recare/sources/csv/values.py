@@ -90,11 +90,6 @@ def code(text: str) -> str:
     return upper
 
 
-def is_visit(procedure_code: str) -> bool:
-    """Whether a completed procedure with this code means the patient was here: missed and cancelled visits are also "completed"."""
-    return procedure_code[:5] not in {"D9986", "D9987"}
-
-
 def zip_code(text: str) -> str:
     """Return five digits (left-padded, for spreadsheets eat the zero) or a Canadian code. Raises ValueError for neither."""
     upper = text.upper()
