@@ -22,7 +22,7 @@ from recare.practices.access import StaffRequest, staff
 
 def _sender(request: StaffRequest, sender_id: int) -> Sender:
     found = senders.by_id(request.practice.id, [sender_id]).get(sender_id)
-    if found is None or found.channel != "email" or found.provider == "sandbox":
+    if found is None or found.channel != "email":
         raise Http404("There is no e-mail sender with this number.")
     return found
 

@@ -3,121 +3,28 @@
 # the rule id stands in the name of its test; the rules table is made from it
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
-import sys
-import threading
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import message_from_bytes
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connections
 
 from recare.base import db
 from recare.inbox import apply, mail, mailbox
-from recare.messages import mailboxes, send, senders
+from recare.messages import mailboxes, send
 from tests import factories
 from tests.channels import mails
-from tests.channels.imap_server import MailServer
 from tests.channels.test_email import Mailbox as Sink
 from tests.channels.test_email import mail_server as smtp_server
 from tests.conftest import new_practice
-from tests.inbox.people import enrolment, make_case, point, tasks, texted
+from tests.inbox.desk import SOON, Desk, mailed, make_desk, open_tasks, state, where
+from tests.inbox.people import enrolment
 from tests.messages import outbox
 from tests.messages.outbox import NOW
 
 if TYPE_CHECKING:
+    from tests.channels.imap_server import MailServer
     from tests.inbox.people import Person
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-SOON = timedelta(minutes=3)
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A real practice that sends by SMTP and reads a folder of the mail server."""
-
-    practice_id: int
-    sender_id: int
-    server: MailServer
-    folder: str
-
-    def arrives(self, template: str, person: Person | None = None, *, at: datetime = NOW, **more: str) -> None:
-        """A mail made for this person's message comes into the mailbox."""
-        our_id = more.get("our_id") or (f"{self.practice_id}-{person.sent}" if person else "")
-        to = more.get("to") or (person.address if person else "nobody@example.org")
-        self.server.deliver(self.folder, mails.raw(template, our_id, to), at=at)
-
-    def look(self, now: datetime = NOW) -> int:
-        """Read the mailbox and act on what came in."""
-        done = mailbox.read_batch(self.practice_id, now)
-        apply.apply_batch(self.practice_id, now)
-        return done
-
-    @property
-    def box(self) -> mailboxes.Mailbox:
-        with db.scope(self.practice_id):
-            return mailboxes.every(self.practice_id)[self.sender_id]
-
-    def one(self, query: str) -> Any:
-        with db.scope(self.practice_id):
-            return db.value(query, p=self.practice_id)
-
-    @property
-    def events(self) -> int:
-        return int(self.one("SELECT count(*) FROM inbound_event WHERE practice_id = %(p)s"))
-
-
-def make_desk(practice_id: int, server: MailServer, folder: str = "", **smtp: Any) -> Desk:
-    folder = folder or server.new_folder()
-    with db.scope(practice_id):
-        kept = senders.keep_settings(smtp or {"host": "127.0.0.1", "port": 1, "security": "none"})
-        sender = factories.insert(
-            "sender", practice_id=practice_id, channel="email", provider="smtp", address="frontdesk@mapledental.example.com", auth_ok=True,
-            settings=kept, baa_party="Example Mail", baa_from=NOW.date() - timedelta(days=9),
-        )  # fmt: skip
-        mailboxes.save(practice_id, sender, server.settings(folder), NOW - timedelta(hours=1))
-    return Desk(practice_id, sender, server, folder)
-
-
-@pytest.fixture
-def fresh(committed: None, mail_server: MailServer) -> Desk:
-    """A practice whose mailbox was never looked into."""
-    return make_desk(new_practice(is_rehearsal=False, email="hello@mapledental.example.com").id, mail_server)
-
-
-@pytest.fixture
-def desk(fresh: Desk) -> Desk:
-    """One whose mailbox is being read."""
-    assert fresh.look(NOW - timedelta(minutes=30)) == 0
-    return fresh
-
-
-def mailed(desk: Desk, **more: Any) -> Person:
-    """Somebody who got an e-mail nine days ago and has the next one queued."""
-    with db.scope(desk.practice_id):
-        words = {"subject": "Maple Dental: see you soon?", "body_text": f"Hi,\n\n{outbox.TEXT}\n\nUnsubscribe\n"}
-        return texted(make_case(desk.practice_id), "email", sender_id=desk.sender_id, **(words | more))
-
-
-def state(desk: Desk, message_id: int) -> str:
-    with db.scope(desk.practice_id):
-        return outbox.message(desk.practice_id, message_id).state
-
-
-def where(desk: Desk, person: Person) -> dict[str, Any]:
-    with db.scope(desk.practice_id):
-        return point(person)
-
-
-def open_tasks(desk: Desk) -> list[tuple[str, int]]:
-    with db.scope(desk.practice_id):
-        return tasks(desk.practice_id)
 
 
 def queue_next(desk: Desk, person: Person, step: int) -> int:
@@ -472,77 +379,3 @@ def test_a_mailbox_that_cannot_be_read_says_so_and_after_an_hour_calls_a_person_
     point_to(desk.server.port, NOW + timedelta(minutes=65))
     desk.look(NOW + timedelta(minutes=66))
     assert (open_tasks(desk), desk.box.error, desk.box.read_at) == ([], "", NOW + timedelta(minutes=66))
-
-
-def test_several_workers_bring_each_mail_in_once(desk: Desk) -> None:
-    mailed(desk)
-    for number in range(12):
-        desk.arrives(mails.answer(f"Stop {number}", of=""), to=f"p{number}@example.org")
-    with db.scope(desk.practice_id):
-        box = mailboxes.every(desk.practice_id)[desk.sender_id]
-    done: list[int] = []
-
-    def work() -> None:
-        try:
-            done.append(mailbox._read(desk.practice_id, box, NOW))
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(done) == 12
-    assert (desk.events, desk.box.answers) == (12, 12)
-
-
-def test_readers_killed_at_any_moment_lose_and_double_nothing(desk: Desk) -> None:
-    people = [mailed(desk) for _ in range(4)]
-    for number in range(10):
-        desk.arrives(mails.answer(f"Please stop {number}"), people[number % 4])
-        desk.arrives(
-            mails.BOUNCES["gmail, mailbox full"][0].replace("report.{id}", f"report.{number}"), people[number % 4]
-        )
-    with subprocess.Popen(
-        [sys.executable, __file__, str(desk.practice_id), NOW.isoformat()], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        env={**{name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}, "PYTHONPATH": str(ROOT)}, text=True,
-    ) as nest:  # fmt: skip
-        assert nest.stdin is not None
-        assert nest.stdout is not None
-        assert nest.stdout.readline() == "ready\n"
-        seen, draw = set(), random.Random(7)
-        for _ in range(60):
-            nest.stdin.write("read\n")
-            nest.stdin.flush()
-            pid = int(nest.stdout.readline())
-            threading.Event().wait(draw.uniform(0.02, 0.6))
-            os.kill(pid, signal.SIGKILL)
-            seen.add(desk.box.last_uid)
-            if desk.box.answers + desk.box.bounces == 20:
-                break
-    assert len(seen) > 2, "no reader was caught in the middle: the test shows nothing"
-    assert (desk.events, desk.box.answers, desk.box.bounces, desk.box.left_alone) == (10, 10, 10, 0)
-    assert desk.one("SELECT count(*) FROM delivery_event WHERE practice_id = %(p)s") == 10
-
-
-def nest(practice_id: int, now: datetime) -> None:
-    """Load everything, then fork a reader for every line that comes in."""
-    import django
-
-    django.setup()
-    connections.close_all()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    for number, _ in enumerate(sys.stdin):
-        pid = os.fork()
-        if not pid:
-            mailbox.read_batch(practice_id, now + number * SOON)
-            os._exit(0)
-        sys.stdout.write(f"{pid}\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    os.environ["DJANGO_SETTINGS_MODULE"] = "recare.settings"
-    nest(int(sys.argv[1]), datetime.fromisoformat(sys.argv[2]))

@@ -16,7 +16,7 @@ from recare.consent import grant
 from recare.consent.event import Channel
 from recare.inbox.receive import Inbound, receive
 from recare.jobs import engine
-from recare.messages import links, opt_in, templates
+from recare.messages import links, mailboxes, opt_in, templates
 from recare.messages.deliveries import DeliveryEvent, record_delivery
 from recare.messages.links import NewLink
 from recare.patients import changes, households, tasks
@@ -126,6 +126,8 @@ def _person(practice_id: int, mark: str, number: int) -> int:
 def _equip(practice: Practice, mark: str) -> None:
     for channel, address in (("sms", practice.phone), ("email", practice.email), ("letter", practice.postal_address)):
         setup.add_sandbox(practice.id, channel, address)
+    sender = db.value("SELECT id FROM sender WHERE practice_id = %(p)s AND channel = 'email'", p=practice.id)
+    mailboxes.save(practice.id, sender, {"host": "127.0.0.1", "user": mark, "folder": mark}, START)
     insert("closure", practice_id=practice.id, day=date(2027, 12, 25), label=f"{mark} holiday")
     insert(
         "sync_run", practice_id=practice.id, source="csv", state="done", actor=mark, appointments_as_of=START + timedelta(days=60),
