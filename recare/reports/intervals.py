@@ -68,9 +68,9 @@ def wilson(count: float, of: float) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def rate(count: int, of: int) -> Rate:
-    """Return a rate with its Wilson interval."""
-    low, high = wilson(count, of)
+def rate(count: int, of: int, worth: float | None = None) -> Rate:
+    """Return a rate with its Wilson interval; ``worth``: how many independent people they are, when fewer."""
+    low, high = wilson(count / of * worth, worth) if of and worth is not None else wilson(count, of)
     return Rate(count, of, low, high)
 
 

@@ -11,15 +11,13 @@ from typing import Any
 
 from recare.base import db
 from recare.base.spreadsheet import harmless
-from recare.practices.practice import named
+from recare.practices.practice import clock, named
 from recare.reports import standing
 from recare.reports.report import Report, build, points
 
 
 def printed(practice: str, kind: str, now: datetime | None) -> str:
     """Return the report of all campaigns of a practice as ``text``, ``csv`` or ``json``; ``now`` None means its own clock."""
-    from recare.practices.practice import clock
-
     place = named(practice)
     with db.scope(place.id):
         report = build(place, None, now or clock(place))

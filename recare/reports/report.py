@@ -128,12 +128,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Both arms, their difference, and what the compared ones cost; ``spent`` None: everything."""
+    """Both arms, their difference, and what was spent on those who are compared."""
 
     treated: Arm
     held_out: Arm
     lift: Difference
-    spent: float | None = None
+    spent: float
     waves: Waves | None = None
 
 
@@ -141,34 +141,37 @@ def build(practice: Practice, campaign_id: int | None, now: datetime) -> Report:
     """Build the report of one campaign, or of all together, inside the caller's scope."""
     known = (practice.id, campaign_id)
     minute = float(practice.policy.get("call_minute_cents", rows.CALL_MINUTE_CENTS))
-    sends, funnel, span = rows.sends(*known, minute), rows.funnel(*known), rows.span(*known, now)
+    sends, funnel, span = rows.sends(*known, minute, now), rows.funnel(*known), rows.span(*known, now)
     units, patterns = rows.households(*known, now), rows.patterns(*known, now)
-    found = _by_waves(units, patterns, rows.spent(*known, minute)) if patterns else _by_arms(units)
-    treated, held, lift, responses = found.treated, found.held_out, found.lift, _responses(sends)
-    cost = sum(line.cost_cents for line in responses)
-    compared = cost if found.spent is None else found.spent
+    found = _by_arms(units, sum(line.closed_cents for line in sends))
+    if patterns:
+        found = _by_waves(units, patterns, found.spent, rows.spent(*known, minute, now))
+    treated, held, lift = found.treated, found.held_out, found.lift
     name, bands = _named(practice.id, campaign_id)
     return Report(
         practice=practice.name, campaign=name, rehearsal=practice.is_rehearsal, definition=BY_WAVES if patterns else DEFINITION, bands=bands,
         built_at=now, span=span, treated=treated, held_out=held, lift=lift, verdict=_verdict(treated, held, lift),
         detectable=intervals.smallest_detectable(held.kept.value or 0.0, treated.effective, held.effective), funnel=funnel,
-        responses=responses, templates=_templates(sends), cost_cents=cost,
-        cost_naive_cents=compared / treated.kept.count if treated.kept.count else None,
-        cost_incremental=intervals.incremental_cost(compared, treated.patients, lift), waves=found.waves,
+        responses=_responses(sends), templates=_templates(sends), cost_cents=sum(line.cost_cents for line in sends),
+        cost_naive_cents=found.spent / treated.kept.count if treated.kept.count else None,
+        cost_incremental=intervals.incremental_cost(found.spent, treated.patients, lift), waves=found.waves,
         years=standing.years(practice.id, now) if campaign_id is None else (),
     )  # fmt: skip
 
 
-def _by_arms(units: list[rows.Household]) -> _Found:
+def _by_arms(units: list[rows.Household], spent: float) -> _Found:
     treated, held = arm(units, "treated"), arm(units, "held_out")
     lift = intervals.newcombe(treated.kept.value or 0.0, treated.effective, held.kept.value or 0.0, held.effective)
-    return _Found(treated, held, lift)
+    return _Found(treated, held, lift, spent)
 
 
 def _by_waves(
-    units: list[rows.Household], patterns: list[waves.Pattern], spent: dict[tuple[int, int], float]
+    units: list[rows.Household], patterns: list[waves.Pattern], plainly: float, spent: list[rows.Spent]
 ) -> _Found:
-    """Compare each wave from its own turn; campaigns without waves, if any are in the report, join as one turn of 90 days."""
+    """Compare each wave from its own turn; campaigns without waves, if any are in the report, join as one turn of 90 days.
+
+    ``plainly``: what was spent in those. Of waves only what was spent on draws that are old enough to be compared counts.
+    """
     designs = waves.designs(patterns)
     turns, booked = waves.closed(patterns, lambda p: p.kept), waves.closed(patterns, lambda p: p.booked)
     lines = tuple(_line(designs[turn.version], turn) for turn in turns)
@@ -179,7 +182,9 @@ def _by_waves(
     if not turns:
         return _Found(arm([], ""), arm([], ""), intervals.newcombe(0.0, 0.0, 0.0, 0.0), 0.0, told)
     kept, first = waves.compare(turns), waves.compare(booked or turns)
-    paid = sum(spent.get((turn.version, turn.starts), 0.0) for turn in turns)
+    ends = {(turn.version, turn.starts): turn.starts + turn.watched for turn in turns}
+    paid = plainly if without else 0.0
+    paid += sum(one.cents for one in spent if (one.version, one.turn) in ends and one.age > ends[one.version, one.turn])
     return _Found(_arm(kept.treated, first.treated), _arm(kept.control, first.control), kept.lift, paid, told)
 
 
@@ -213,8 +218,11 @@ def arm(units: list[rows.Household], which: str) -> Arm:
     """Add up one arm."""
     mine = [unit for unit in units if unit.arm == which]
     people, booked, kept = sum(u.members for u in mine), sum(u.booked for u in mine), sum(u.kept for u in mine)
+    first = intervals.effective_n([(unit.members, unit.booked) for unit in mine])
     effective = intervals.effective_n([(unit.members, unit.kept) for unit in mine])
-    return Arm(people, len(mine), intervals.rate(booked, people), intervals.rate(kept, people), effective)
+    return Arm(
+        people, len(mine), intervals.rate(booked, people, first), intervals.rate(kept, people, effective), effective
+    )
 
 
 def _verdict(treated: Arm, held: Arm, lift: Difference) -> Verdict:
@@ -228,28 +236,33 @@ def _verdict(treated: Arm, held: Arm, lift: Difference) -> Verdict:
 
 
 def _responses(sends: list[rows.Sent]) -> list[Response]:
-    lines = rows.channels(sends)
-    sent, booked = sum(line.sent for line in lines), sum(line.booked for line in lines)
-    overall = booked / sent if sent else 0.0
-    return [
-        Response(
-            line.channel, line.sent, intervals.rate(line.replied, line.delivered), line.opted_out, line.booked,
-            intervals.shrunken(line.booked, line.sent, overall), line.cost_cents,
-        )
-        for line in lines
-    ]  # fmt: skip
+    overall, found = _booked_overall(sends), []
+    for channel in sorted({line.channel for line in sends}):
+        mine = [line for line in sends if line.channel == channel]
+        sent, booked = sum(line.sent for line in mine), sum(line.booked for line in mine)
+        answered = intervals.rate(sum(line.replied for line in mine), sum(line.delivered for line in mine))
+        found.append(
+            Response(
+                channel, sent, answered, sum(line.opted_out for line in mine), booked, intervals.shrunken(booked, sent, overall),
+                sum(line.cost_cents for line in mine),
+            )
+        )  # fmt: skip
+    return found
 
 
 def _templates(sends: list[rows.Sent]) -> list[TemplateLine]:
-    lines = rows.templates(sends)
-    sent = sum(line.sent for line in lines)
-    overall = sum(line.booked for line in lines) / sent if sent else 0.0
+    overall = _booked_overall(sends)
     return [
         TemplateLine(
             line.template, line.channel, line.sent, line.booked, intervals.shrunken(line.booked, line.sent, overall)
         )
-        for line in lines
+        for line in sends
     ]
+
+
+def _booked_overall(sends: list[rows.Sent]) -> float:
+    sent = sum(line.sent for line in sends)
+    return sum(line.booked for line in sends) / sent if sent else 0.0
 
 
 def _named(practice_id: int, campaign_id: int | None) -> tuple[str, str]:

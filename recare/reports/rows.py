@@ -7,10 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from recare.base import db
-from recare.reports.waves import Pattern
+from recare.reports.waves import WINDOW, Pattern
 
-WINDOW_DAYS: Final = 90
-"""The primary outcome looks at this many days from assignment, fixed in advance (science 4.3)."""
 ATTRIBUTION_DAYS: Final = 30
 """A booking this soon after a touch is credited to it, for operations only; the headline never uses it."""
 CALL_MINUTE_CENTS: Final = 45.0
@@ -40,29 +38,6 @@ class Funnel:
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
-    """One channel's deliveries: ``replied`` and ``opted_out`` of what was ``delivered``; cost in cents."""
-
-    channel: str
-    sent: int
-    delivered: int
-    replied: int
-    opted_out: int
-    booked: int
-    cost_cents: float
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """One template's sends and the bookings credited to it."""
-
-    template: str
-    channel: str
-    sent: int
-    booked: int
-
-
-@dataclass(frozen=True, slots=True)
 class Span:
     """When the enrolments of a report were assigned, and how many have their whole window behind them."""
 
@@ -73,8 +48,8 @@ class Span:
 
 
 # A wave's window opens with its own turn. `waves` is how many turns the version drew.
-_ASSIGNED: Final = """
-    SELECT e.id, e.arm, e.unit, e.patient_id, e.assigned_at, greatest(e.assigned_at, e.wave_at) + interval '90 days' AS until,
+_ASSIGNED: Final = f"""
+    SELECT e.id, e.arm, e.unit, e.patient_id, e.assigned_at, greatest(e.assigned_at, e.wave_at) + interval '{WINDOW} days' AS until,
            coalesce((v.spec -> 'playbook' -> 'waves' ->> 'count')::int, 1) AS waves
     FROM enrolment e JOIN campaign_version v ON v.practice_id = e.practice_id AND v.id = e.version_id
     WHERE e.practice_id = %(practice)s AND (%(campaign)s::bigint IS NULL OR e.campaign_id = %(campaign)s)
@@ -139,16 +114,15 @@ def patterns(practice_id: int, campaign_id: int | None, now: datetime) -> list[P
     return [Pattern(v, t, age, m, tuple(kept), tuple(booked), n) for v, t, age, m, kept, booked, n in found]
 
 
-def spent(practice_id: int, campaign_id: int | None, call_minute_cents: float) -> dict[tuple[int, int], float]:
-    """Return cents spent by (version, day of the turn) of waves; campaigns without waves stand together under (0, 0)."""
+def spent(practice_id: int, campaign_id: int | None, call_minute_cents: float, now: datetime) -> list[Spent]:
+    """Return what was spent on each wave, by the age of its draw as in ``patterns``."""
     sql = f"""WITH assigned AS ({_ASSIGNED}), {_CREDITED}
-        SELECT CASE WHEN a.waves > 1 THEN e.version_id ELSE 0 END,
-               CASE WHEN a.waves > 1 THEN round(extract(epoch FROM greatest(e.wave_at, e.assigned_at) - e.assigned_at) / 86400)::int ELSE 0 END,
-               (coalesce(sum(s.cost_micros), 0) / 10000.0 + coalesce(sum(s.seconds), 0) / 60.0 * %(minute)s)::double precision
-        FROM sent s JOIN assigned a ON a.id = s.enrolment_id JOIN enrolment e ON e.practice_id = %(practice)s AND e.id = a.id
-        GROUP BY 1, 2"""
-    found = db.tuples(sql, practice=practice_id, campaign=campaign_id, minute=call_minute_cents)
-    return {(version, turn): cents for version, turn, cents in found}
+        SELECT e.version_id AS version,
+               round(extract(epoch FROM greatest(e.wave_at, e.assigned_at) - e.assigned_at) / 86400)::int AS turn,
+               (%(now)s AT TIME ZONE p.tz)::date - (e.assigned_at AT TIME ZONE p.tz)::date AS age, sum({_CENTS})::double precision AS cents
+        FROM sent s JOIN enrolment e ON e.practice_id = %(practice)s AND e.id = s.enrolment_id JOIN practice p ON p.id = e.practice_id
+        WHERE s.waves > 1 GROUP BY 1, 2, 3"""
+    return db.rows(Spent, sql, practice=practice_id, campaign=campaign_id, minute=call_minute_cents, now=now)
 
 
 def funnel(practice_id: int, campaign_id: int | None) -> Funnel:
@@ -176,9 +150,9 @@ def funnel(practice_id: int, campaign_id: int | None) -> Funnel:
 
 # Touches that went out, with what came back. A booking is credited to a touch when it follows within 30 days and no message of ours came
 # between. Few people book, so bookings look for their touch and not each of the touches for a booking.
-_CREDITED: Final = """
+_CREDITED: Final = f"""
     sent AS MATERIALIZED (
-        SELECT t.id AS touch_id, t.enrolment_id, t.patient_id, t.channel, t.template_version_id, m.id AS message_id, c.id AS call_id,
+        SELECT t.id AS touch_id, t.enrolment_id, a.until, a.waves, t.patient_id, t.channel, t.template_version_id, m.id AS message_id, c.id AS call_id,
                CASE WHEN m.sent_at IS NULL THEN c.created_at ELSE m.sent_at END AS at, m.bounced_at, m.replied_at, m.clicked_at, m.cost_micros,
                c.seconds, c.reached, c.spoke, c.refused
         FROM touch t JOIN assigned a ON a.id = t.enrolment_id
@@ -192,17 +166,28 @@ _CREDITED: Final = """
         WHERE t.practice_id = %(practice)s AND t.verdict = 'send' AND (m.id IS NOT NULL OR c.id IS NOT NULL)),
     credited AS (
         SELECT DISTINCT s.touch_id FROM outcome o JOIN sent s ON s.enrolment_id = o.enrolment_id
-        WHERE o.practice_id = %(practice)s AND o.kind = 'booked' AND o.at >= s.at AND o.at < s.at + interval '30 days'
+        WHERE o.practice_id = %(practice)s AND o.kind = 'booked' AND o.at >= s.at AND o.at < s.at + interval '{ATTRIBUTION_DAYS} days'
           AND NOT EXISTS (SELECT FROM message later WHERE later.practice_id = %(practice)s AND later.patient_id = s.patient_id
                           AND later.sent_at > s.at AND later.sent_at <= o.at)),
     stopped AS (
         SELECT DISTINCT message_id FROM reply WHERE practice_id = %(practice)s AND intent = 'stop' AND message_id IS NOT NULL)
 """
+_CENTS: Final = "coalesce(s.cost_micros, 0) / 10000.0 + coalesce(s.seconds, 0) / 60.0 * %(minute)s"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Cents spent on households drawn under one version for the same turn, ``age`` days ago."""
+
+    version: int
+    turn: int
+    age: int
+    cents: float
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What one template did on one channel; cost in cents."""
+    """What one template did on one channel; cost in cents. ``closed_cents``: of campaigns without waves, on whom the window has closed."""
 
     template: str
     channel: str
@@ -212,40 +197,24 @@ class Sent:
     opted_out: int
     booked: int
     cost_cents: float
+    closed_cents: float
 
 
-def sends(practice_id: int, campaign_id: int | None, call_minute_cents: float) -> list[Sent]:
+def sends(practice_id: int, campaign_id: int | None, call_minute_cents: float, now: datetime) -> list[Sent]:
     """Return deliveries, answers, opt-outs and cost by channel and template; a booking counts for the last touch before it."""
     sql = f"""WITH assigned AS ({_ASSIGNED}), {_CREDITED}
         SELECT coalesce(p.name, 'without a template') AS template, d.channel, sum(d.sent)::bigint AS sent, sum(d.delivered)::bigint AS delivered,
                sum(d.replied)::bigint AS replied, sum(d.opted_out)::bigint AS opted_out, sum(d.booked)::bigint AS booked,
-               sum(d.cost_cents)::double precision AS cost_cents
+               sum(d.cost_cents)::double precision AS cost_cents, sum(d.closed_cents)::double precision AS closed_cents
         FROM (SELECT s.template_version_id, s.channel, count(*) AS sent,
                      count(*) FILTER (WHERE s.reached OR (s.message_id IS NOT NULL AND s.bounced_at IS NULL)) AS delivered,
                      count(*) FILTER (WHERE s.spoke OR s.replied_at IS NOT NULL OR s.clicked_at IS NOT NULL) AS replied,
                      count(*) FILTER (WHERE s.refused OR r.message_id IS NOT NULL) AS opted_out, count(b.touch_id) AS booked,
-                     coalesce(sum(s.cost_micros), 0) / 10000.0 + coalesce(sum(s.seconds), 0) / 60.0 * %(minute)s AS cost_cents
+                     sum({_CENTS}) AS cost_cents,
+                     coalesce(sum({_CENTS}) FILTER (WHERE s.until <= %(now)s AND s.waves = 1), 0) AS closed_cents
               FROM sent s LEFT JOIN credited b ON b.touch_id = s.touch_id LEFT JOIN stopped r ON r.message_id = s.message_id
               GROUP BY s.template_version_id, s.channel) d
         LEFT JOIN template_version v ON v.practice_id = %(practice)s AND v.id = d.template_version_id
         LEFT JOIN template p ON p.practice_id = %(practice)s AND p.id = v.template_id
         GROUP BY 1, 2 ORDER BY 3 DESC, 1"""
-    return db.rows(Sent, sql, practice=practice_id, campaign=campaign_id, minute=call_minute_cents)
-
-
-def channels(lines: list[Sent]) -> list[Channel]:
-    """Add up by channel."""
-    found = []
-    for channel in sorted({line.channel for line in lines}):
-        mine = [line for line in lines if line.channel == channel]
-        whole = {
-            name: sum(getattr(line, name) for line in mine)
-            for name in ("sent", "delivered", "replied", "opted_out", "booked")
-        }
-        found.append(Channel(channel, cost_cents=sum(line.cost_cents for line in mine), **whole))
-    return found
-
-
-def templates(lines: list[Sent]) -> list[Template]:
-    """Leave what a template's line shows."""
-    return [Template(line.template, line.channel, line.sent, line.booked) for line in lines]
+    return db.rows(Sent, sql, practice=practice_id, campaign=campaign_id, minute=call_minute_cents, now=now)

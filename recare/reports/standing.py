@@ -68,7 +68,10 @@ def _year(year: int, units: list[tuple[bool, int, int, int]]) -> Year:
     sides = {
         held: [(members, kept) for of, members, kept, _ in units if of == held and members] for held in (False, True)
     }
-    rates = {held: intervals.rate(sum(y for _, y in side), sum(m for m, _ in side)) for held, side in sides.items()}
     worth = {held: intervals.effective_n(side) for held, side in sides.items()}
+    rates = {
+        held: intervals.rate(sum(y for _, y in side), sum(m for m, _ in side), worth[held])
+        for held, side in sides.items()
+    }
     lift = intervals.newcombe(rates[False].value or 0.0, worth[False], rates[True].value or 0.0, worth[True])
     return Year(year, rates[False], rates[True], lift, sum(pending for *_, pending in units))

@@ -10,7 +10,6 @@ from django.shortcuts import render
 from recare.base import audit, db
 from recare.practices.access import StaffRequest, staff
 from recare.reports import charts, kept, printed
-from recare.reports.report import Report, build
 
 READERS = ("owner", "manager", "auditor", "group_admin", "clinician")
 
@@ -36,7 +35,7 @@ def _chosen(request: StaffRequest) -> tuple[list[Choice], int | None]:
     choices, wanted = _choices(request.practice.id), request.GET.get("campaign", "")
     if not wanted:
         return choices, None
-    if not wanted.isdigit() or int(wanted) not in {choice.id for choice in choices}:
+    if not wanted.isdecimal() or int(wanted) not in {choice.id for choice in choices}:
         raise Http404("There is no such campaign.")
     return choices, int(wanted)
 
@@ -55,7 +54,7 @@ def results(request: StaffRequest) -> HttpResponse:
 def results_file(request: StaffRequest, kind: str) -> HttpResponse:
     """Download the figures as CSV or JSON."""
     _, campaign_id = _chosen(request)
-    report: Report = build(request.practice, campaign_id, request.now)
+    report, _ = kept.look(request.practice, campaign_id, request.now)
     text, content_type = (
         (printed.as_csv(report), "text/csv") if kind == "csv" else (printed.as_json(report), "application/json")
     )

@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from recare.base import db
 from recare.practices import staff
 from recare.practices.practice import Practice
-from recare.reports import printed
+from recare.reports import intervals, printed
 from recare.reports.report import Report, build
-from tests.factories import insert
+from tests.factories import insert, make_point
 from tests.reports.test_outcomes import ASSIGNED, NOW, enrol, version
 
 __all__ = ["version"]
@@ -113,3 +113,46 @@ def test_another_practices_campaign_does_not_exist(client: Client, practice: Pra
     assert client.get("/results/?campaign=999999").status_code == 404
     assert client.get("/results/?campaign=x'").status_code == 404
     assert client.get("/results/", {"campaign": "\N{SUPERSCRIPT TWO}"}).status_code == 404
+
+
+def spends(practice: Practice, enrolment: int, patient: int, dollars: int) -> None:
+    """A letter of this price goes out to the patient."""
+    touch = insert(
+        "touch", practice_id=practice.id, enrolment_id=enrolment, patient_id=patient, step=0, attempt=0, channel="letter", verdict="send",
+        decided_at=ASSIGNED,
+    )  # fmt: skip
+    insert(
+        "message", practice_id=practice.id, touch_id=touch, patient_id=patient, contact_point_id=make_point(practice.id, patient), channel="letter",
+        message_class="R", body_text="", state="sent", basis="chart", not_before=ASSIGNED, not_after=ASSIGNED, created_at=ASSIGNED,
+        sent_at=ASSIGNED, cost_micros=dollars * 1_000_000,
+    )  # fmt: skip
+
+
+def test_what_was_spent_on_those_still_within_their_days_is_no_cost_of_those_compared(
+    practice: Practice, version: tuple[int, int]
+) -> None:
+    arms(practice, version, (10, 5), (10, 0))
+    for days in (0, 60):  # one whose days are over, one whose are not
+        patient, enrolment = enrol(practice, version, assigned_at=ASSIGNED + timedelta(days=days))
+        spends(practice, enrolment, patient, dollars=20)
+    report = build(practice, version[0], NOW)
+    assert (report.cost_cents, report.treated.patients) == (4000, 11)
+    assert report.cost_naive_cents == 400
+    assert report.cost_incremental.value == pytest.approx(2000 / 11 / (5 / 11))
+
+
+def test_families_who_come_together_make_an_arms_own_interval_wider(
+    practice: Practice, version: tuple[int, int]
+) -> None:
+    for arm in ("treated", "held_out"):
+        for number in range(40):
+            for _ in range(4):
+                _, enrolment = enrol(practice, version, arm, unit=f"{arm}{number}")
+                if number < 20:
+                    insert(
+                        "outcome", practice_id=practice.id, enrolment_id=enrolment, kind="kept", at=ASSIGNED + timedelta(days=20),
+                        evidence="test", recorded_at=NOW,
+                    )  # fmt: skip
+    treated = build(practice, version[0], NOW).treated
+    assert treated.effective == pytest.approx(39)
+    assert (treated.kept.low, treated.kept.high) == intervals.wilson(19.5, 39)

@@ -18,6 +18,7 @@ from recare.segments import segment
 from tests.campaigns import build as ladder
 from tests.campaigns.build import NOW
 from tests.factories import insert
+from tests.reports.test_report import spends
 
 GAP = 30
 
@@ -127,6 +128,26 @@ def test_a_wave_is_never_drawn_again(practice: Practice) -> None:
     assert db.tuples(sql, p=practice.id) == before
     with pytest.raises(Exception, match="never redrawn"), db.scope(practice.id):
         db.run("UPDATE enrolment SET wave = 3 - wave WHERE practice_id = %(p)s AND wave = 1", p=practice.id)
+
+
+def test_a_wave_costs_what_was_spent_on_draws_that_are_old_enough_to_be_compared(practice: Practice) -> None:
+    campaign_id = launched(practice, 40)
+    comes(practice, 1, 20)
+    outcomes.record_batch(practice.id, LATER)
+    draws = (
+        "SELECT id, patient_id, version_id FROM enrolment WHERE practice_id = %(p)s AND arm = 'treated' AND wave = 1"
+    )
+    first = db.tuples(draws, p=practice.id)
+    late = NOW + timedelta(days=100)  # drawn later, so that their days are not over
+    patient = ladder.person(practice.id)
+    young = ladder.enrolment(practice.id, first[0][2], patient, assigned_at=late, wave=1, wave_at=late)
+    for enrolment, whom in [(each, whom) for each, whom, _ in first] + [(young, patient)]:
+        spends(practice, enrolment, whom, dollars=3)
+    report = build(practice, campaign_id, LATER)
+    assert report.waves is not None
+    assert [line.treated.people for line in report.waves.lines][:1] == [len(first)]
+    assert report.cost_cents == 300 * (len(first) + 1)
+    assert report.cost_naive_cents == 300
 
 
 def test_all_campaigns_together_hold_waves_and_plain_draws(practice: Practice) -> None:
