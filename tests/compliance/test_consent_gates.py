@@ -195,6 +195,7 @@ def test_OPT_03_an_opt_out_outlives_any_level() -> None:
         pytest.param(timedelta(minutes=5), {}, (), id="five minutes"),
         pytest.param(timedelta(minutes=5, seconds=1), {}, ("CONFIRM_LATE",), id="a second more"),
         pytest.param(timedelta(minutes=6), {}, ("CONFIRM_LATE",), id="the worker recovered late"),
+        pytest.param(timedelta(hours=-2), {}, ("CONFIRM_LATE",), id="words that have not been spoken yet"),
         pytest.param(
             timedelta(minutes=1), {"already_confirmed": True}, ("CONFIRM_DUP",), id="the provider answered already"
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recare.compliance.question import CONFIRM_AGE
+from recare.compliance.question import CONFIRM_AGE, SKEW
 
 if TYPE_CHECKING:
     from recare.compliance.question import Question
@@ -28,7 +28,7 @@ def _confirms(q: Question) -> None:
     content = q.content
     if content.confirms_opt_out_at is None:
         return
-    if q.now - content.confirms_opt_out_at > CONFIRM_AGE:
+    if not -SKEW <= q.now - content.confirms_opt_out_at <= CONFIRM_AGE:
         q.deny("CONFIRM_LATE", "OPT-04")
     if content.already_confirmed:
         q.deny("CONFIRM_DUP", "OPT-04")
