@@ -83,7 +83,19 @@ class Entry:
     title: str
 
 
-_MESSAGE: Final = """
+BEHIND: Final = """
+FROM message m
+JOIN contact_point p ON p.practice_id = m.practice_id AND p.id = m.contact_point_id
+LEFT JOIN touch t ON t.practice_id = m.practice_id AND t.id = m.touch_id
+LEFT JOIN enrolment e ON e.practice_id = t.practice_id AND e.id = t.enrolment_id
+LEFT JOIN campaign c ON c.practice_id = e.practice_id AND c.id = e.campaign_id
+LEFT JOIN campaign_version v ON v.practice_id = e.practice_id AND v.id = e.version_id
+LEFT JOIN template_version tv ON tv.practice_id = t.practice_id AND tv.id = t.template_version_id
+LEFT JOIN template tt ON tt.practice_id = tv.practice_id AND tt.id = tv.template_id
+LEFT JOIN consent_event s ON s.practice_id = m.practice_id AND s.id = CASE WHEN m.consent_event_id IS NULL THEN t.consent_event_id ELSE m.consent_event_id END
+"""
+"""What a message hangs on. Until a claim has cited its own, the consent is the one it was decided on."""
+_MESSAGE: Final = f"""
 SELECT m.id, m.patient_id, coalesce(nullif(a.preferred_name, ''), a.first_name, 'somebody unknown') || ' ' || coalesce(a.last_name, '') AS patient,
        m.channel, m.message_class, m.state, p.kind AS address_kind, p.held_at, m.answers_event_id, m.subject, m.body_text,
        m.body_html <> '' AS has_html, m.reasons, m.error, m.provider, m.provider_ref, m.attempt, m.segments, m.cost_micros, m.created_at,
@@ -94,16 +106,7 @@ SELECT m.id, m.patient_id, coalesce(nullif(a.preferred_name, ''), a.first_name, 
        coalesce(tv.approved_by, '') AS approved_by,
        s.id AS consent_event_id, coalesce(s.type, '') AS consent_type, s.level AS consent_level, coalesce(s.method, '') AS consent_method,
        s.effective_at AS consent_at, coalesce(s.evidence_ref, '') AS consent_evidence, m.basis, m.scrub, t.scrub AS touch_scrub
-FROM message m
-JOIN contact_point p ON p.practice_id = m.practice_id AND p.id = m.contact_point_id
-LEFT JOIN patient a ON a.practice_id = m.practice_id AND a.id = m.patient_id
-LEFT JOIN touch t ON t.practice_id = m.practice_id AND t.id = m.touch_id
-LEFT JOIN enrolment e ON e.practice_id = t.practice_id AND e.id = t.enrolment_id
-LEFT JOIN campaign c ON c.practice_id = e.practice_id AND c.id = e.campaign_id
-LEFT JOIN campaign_version v ON v.practice_id = e.practice_id AND v.id = e.version_id
-LEFT JOIN template_version tv ON tv.practice_id = t.practice_id AND tv.id = t.template_version_id
-LEFT JOIN template tt ON tt.practice_id = tv.practice_id AND tt.id = tv.template_id
-LEFT JOIN consent_event s ON s.practice_id = m.practice_id AND s.id = CASE WHEN m.consent_event_id IS NULL THEN t.consent_event_id ELSE m.consent_event_id END
+{BEHIND} LEFT JOIN patient a ON a.practice_id = m.practice_id AND a.id = m.patient_id
 WHERE m.practice_id = %(practice)s AND m.id = %(message)s
 """
 

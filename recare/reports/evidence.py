@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from recare.base import audit, db
 from recare.consent.event import COLUMNS, Event
-from recare.messages.pages_why import without_tokens
+from recare.messages.pages_why import BEHIND, without_tokens
 from recare.practices import practice as practices
 from recare.reports.evidence_check import CANONICAL_FORM, FORMAT, digest, plain, sealed
 from recare.version import VERSION
@@ -163,28 +163,19 @@ def _words(row: dict[str, Any]) -> dict[str, Any]:
 
 # A message to a household stands for each of its patients.
 _FOR_ME: Final = """CASE WHEN %(by_point)s THEN {0}.contact_point_id = ANY(%(points)s::bigint[])
-    ELSE {0}.patient_id = ANY(%(patients)s::bigint[]) OR EXISTS (SELECT FROM enrolment s WHERE s.practice_id = t.practice_id
-    AND s.id = ANY(t.shared_with) AND s.patient_id = ANY(%(patients)s::bigint[])) END"""
+    ELSE {0}.patient_id = ANY(%(patients)s::bigint[]) OR EXISTS (SELECT FROM enrolment o WHERE o.practice_id = t.practice_id
+    AND o.id = ANY(t.shared_with) AND o.patient_id = ANY(%(patients)s::bigint[])) END"""
 
 _KINDS: Final = {
     "message": f"""
 SELECT m.id, coalesce(m.sent_at, m.claimed_at, m.created_at) AS at, m.state, m.channel, m.message_class, m.patient_id AS patient,
     m.contact_point_id AS contact_point, p.address, m.subject, m.body_text AS text, m.body_html AS html, m.reasons, m.touch_id AS decision,
-    m.answers_event_id AS answers_inbound, ce.id AS consent_event, ce.seq AS consent_seq, m.basis, m.scrub,
+    m.answers_event_id AS answers_inbound, s.id AS consent_event, s.seq AS consent_seq, m.basis, m.scrub,
     tt.slug || ' ' || tt.language || ' ' || tv.number AS template, tv.sha256 AS template_sha256, tv.approved_by, c.name AS campaign,
     v.number AS campaign_version, v.spec_sha256 AS campaign_sha256, m.provider, m.provider_ref, m.attempt, m.error, m.claimed_at, m.sent_at,
     m.delivered_at, m.bounced_at, m.complained_at, m.clicked_at, m.replied_at,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('kind', d.kind, 'code', d.code, 'at', d.at, 'provider_event', d.provider_event_id)
-     ORDER BY d.at, d.id), '[]') FROM delivery_event d WHERE d.practice_id = m.practice_id AND d.message_id = m.id) AS deliveries
-FROM message m JOIN contact_point p ON p.practice_id = m.practice_id AND p.id = m.contact_point_id
-LEFT JOIN touch t ON t.practice_id = m.practice_id AND t.id = m.touch_id
-LEFT JOIN consent_event ce ON ce.practice_id = m.practice_id
-    AND ce.id = CASE WHEN m.consent_event_id IS NULL THEN t.consent_event_id ELSE m.consent_event_id END
-LEFT JOIN enrolment e ON e.practice_id = t.practice_id AND e.id = t.enrolment_id
-LEFT JOIN campaign c ON c.practice_id = e.practice_id AND c.id = e.campaign_id
-LEFT JOIN campaign_version v ON v.practice_id = e.practice_id AND v.id = e.version_id
-LEFT JOIN template_version tv ON tv.practice_id = t.practice_id AND tv.id = t.template_version_id
-LEFT JOIN template tt ON tt.practice_id = tv.practice_id AND tt.id = tv.template_id
+     ORDER BY d.at, d.id), '[]') FROM delivery_event d WHERE d.practice_id = m.practice_id AND d.message_id = m.id) AS deliveries {BEHIND}
 WHERE m.practice_id = %(practice)s AND {_FOR_ME.format("m")}""",
     "decision": f"""
 SELECT t.id, t.decided_at AS at, t.verdict, t.channel, t.message_class, t.patient_id AS patient, t.contact_point_id AS contact_point, t.reasons,
