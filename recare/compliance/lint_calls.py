@@ -23,7 +23,7 @@ _THREE_WAYS = tuple(
         (
             r"\b(?:continue|go on|seguir|continuar)\b",
             r"\b(?:end|hang up|stop here|terminar)\b",
-            r"\b(?:remove|take you off|off our list|quit\w+ de|de la lista)\b",
+            r"\b(?:removed?|take you off|off our list|quit\w+ de|de la lista)\b",
         ),
     )
 )

@@ -113,6 +113,9 @@ def test_L20_grade_of_a_known_text() -> None:  # noqa: N802
         "Maple Dental: You're unsubscribed. Come back any time.",
         "Maple Dental: You're unsubscribed. https://go.mapledental.com/b/7Kq2",
         "Maple Dental: Ya no recibir\u00e1 mensajes. Reserve su cita",
+        "Maple Dental: You're unsubscribed. Change your mind? Reply START",
+        "Maple Dental: You're unsubscribed. Call us to make an appointment",
+        "Maple Dental: You've opted out. We have openings Friday",
     ],
 )
 def test_L21_winning_back_in_a_confirmation_fails(text: str) -> None:  # noqa: N802
@@ -154,11 +157,19 @@ def test_VOX_04_a_voicemail_tells_no_reason(text: str, fails: bool) -> None:  # 
     assert ("VOX-04" in rules(text, VOICEMAIL)) is fails
 
 
+@pytest.mark.parametrize("reason", ["your account", "dental health", "we miss you", "your gums", "we have openings", "it's been a while", "your son's crown", "su cuenta", "hace tiempo que no viene"])  # fmt: skip
+def test_VOX_04_no_hint_of_a_reason_either(reason: str) -> None:  # noqa: N802
+    assert rules(f"Hi, this is Amy from Maple Dental. Please call us back at 512-555-0100. {reason}", VOICEMAIL)
+
+
 @pytest.mark.parametrize(
     ("text", "fails"),
     [
         ("Hi, this is Amy from Maple Dental about a visit.", True),
         ("This is Amy. Shall I go on, end the call, or take you off our list?", False),
+        ("Would you like to continue, end this call, or be removed from the list?", False),
+        ("¿Desea continuar, terminar la llamada o que le quitemos de la lista?", False),
+        ("May I continue?", True),
     ],
 )
 def test_VOX_02_connecticut_asks_three_ways(text: str, fails: bool) -> None:  # noqa: FBT001, N802

@@ -37,6 +37,16 @@ from recare.compliance.message_class import detect
         ("Nos gustaría verle de nuevo", "R", "R"),
         ("Tiene un saldo pendiente", "R", "CLASS_BILLING"),
         ("Patrocinado por una marca", "P", "T"),
+        ("Half-price exam", "R", "P"),
+        ("Your exam is on us", "R", "P"),
+        ("2x1 en limpiezas", "R", "P"),
+        ("Buy now, pay later", "R", "P"),
+        ("Meses sin intereses", "R", "P"),
+        ("Smoke-free office", "R", "R"),
+        ("A great deal of care", "R", "R"),
+        ("Payment reminder", "A", "CLASS_BILLING"),
+        ("A balance remains on your account", "R", "CLASS_BILLING"),
+        ("Su cuenta está vencida", "R", "CLASS_BILLING"),
     ],
 )
 def test_cls_01_words_make_a_class_stricter(text: str, declared: str, expected: str) -> None:
