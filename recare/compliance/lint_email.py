@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
 
 _REPLY = re.compile(r"^\s*(?:re?|fwd?|rv|aw|antw|sv|vs|wg|tr)\s*(?:\[\d+\])?\s*[:\uff1a]", re.IGNORECASE)
 _ACTIVE = re.compile(
-    r"<\s*(script|iframe|object|embed|form|base|meta\s+http-equiv\s*=\s*[\"']?refresh|mj-include)\b", re.IGNORECASE
-)
-_REMOTE = re.compile(
-    r"<(?!a\b|mj-button\b)[a-z-]+\b[^>]*?\b(?:src|srcset|poster|background|background-url|data|href|action)\s*=\s*[\"']?\s*((?:https?:)?//[^\"'\s>]+)"
-    r"|url\(\s*[\"']?\s*((?:https?:)?//[^\"')\s]+)|@import\s+(?:url\()?[\"']?([^\"');\s]+)",
+    r"<\s*(script|iframe|object|embed|form|base|meta\s+http-equiv\s*=\s*[\"']?refresh|mj-include)\b|<[a-z][^>]*?\s(on[a-z]+|ping)\s*=",
     re.IGNORECASE,
 )
+_REMOTE = re.compile(
+    r"<(?!a\b|mj-button\b)[a-z-]+\b[^>]*?\b(?:src|srcset|lowsrc|dynsrc|poster|background|background-url|data|href|action)\s*=\s*[\"']?\s*((?:https?:)?//[^\"'\s>]+)"
+    r"|(?:url|image-set|image)\(\s*[\"']?\s*((?:https?:)?//[^\"')\s]+)|@import\s+(?:url\()?[\"']?([^\"');\s]+)",
+    re.IGNORECASE,
+)
+
+_CSS_ESCAPE = re.compile(r"\\(0{0,4}[2-7][0-9a-f]) ?", re.IGNORECASE)
+_BROKEN_SCHEME = re.compile(r"h[\t\r\n]*t[\t\r\n]*t[\t\r\n]*p[\t\r\n]*s?[\t\r\n]*:[\t\r\n]*/[\t\r\n]*/", re.IGNORECASE)
 
 
 def findings(parts: tuple[Part, ...], context: LintContext) -> Iterator[Finding]:
@@ -105,14 +110,19 @@ def _missing(source: str, context: LintContext) -> list[str]:
 
 def _remote(context: LintContext) -> Iterator[Finding]:
     why = "What is loaded from elsewhere tells its owner who opened the message and when."
-    for match in _ACTIVE.finditer(context.html):
+    markup = _as_browsers_read(context.html)
+    for match in _ACTIVE.finditer(markup):
         yield finding(
             "L22",
             "E",
-            (f"<{match.group(1).lower()}> may not stand in a message.", f"html, character {match.start() + 1}", why),
+            (
+                f"“{(match.group(1) or match.group(2)).lower()}” may not stand in a message.",
+                f"html, character {match.start() + 1}",
+                why,
+            ),
             context,
         )
-    for match in _REMOTE.finditer(context.html):
+    for match in _REMOTE.finditer(markup):
         target = next(group for group in match.groups() if group)
         host = re.sub(r"^(?:https?:)?//", "", target).split("/")[0].lower()
         if host not in context.covered_hosts:
@@ -122,3 +132,9 @@ def _remote(context: LintContext) -> Iterator[Finding]:
                 (f"The message loads something from “{host}”.", f"html, character {match.start() + 1}", why),
                 context,
             )
+
+
+def _as_browsers_read(markup: str) -> str:
+    """Entities and CSS escapes resolved, backslashes as slashes, no tab or line break inside a scheme: &#104;ttps, ht<tab>tps, u\\72l(."""
+    plain = _CSS_ESCAPE.sub(lambda found: chr(int(found.group(1), 16)), html.unescape(markup)).replace("\\", "/")
+    return _BROKEN_SCHEME.sub(lambda found: re.sub(r"\s", "", found.group()), plain)

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from recare.compliance.lint_parts import Part
 
 _UNRESOLVED = re.compile(
-    r"\{\{|\}\}|\{%|%\}|\$\{|\[\[?[A-Za-z]+[_ ][A-Za-z_ ]*\]|<<?[A-Za-z_ ]+>>?|%[A-Za-z_]{3,}%|\bNone\b(?! of)|\bnull\b|\bundefined\b|\bNaN\b"
+    r"\{\{|\}\}|\{%|%\}|\$\{|\{[A-Za-z_]+\}|@[A-Za-z_]+@|\[\[\w+\]\]|\[\[?[A-Za-z]+[_ ][A-Za-z_ ]*\]|<<?[A-Za-z_ ]+>>?|%[A-Za-z_]{3,}%|\bNone\b(?! of)|\bnull\b|\bundefined\b|\bNaN\b"
 )
-_GAP = re.compile(r"(?<=\S)  +(?=\S)|(?<=\w) +[,.!:;](?=\s|$)|\(\s*\)|(?i:\b(?:hi|hello|hola|dear|hey)[!:](?=\s))")
+_GAP = re.compile(
+    r"(?<=\S)  +(?=\S)|(?<=\w) +[,.!:;](?=\s|$)|[,:;] +[,.!:;](?=\s|$)|\(\s*\)|(?i:\b(?:hi|hello|hola|dear|hey)[!:](?=\s))"
+)
 _OPTED_OUT = re.compile(
     r"\b(?:unsubscribed|opted out|you'?re out|no more (?:texts?|messages?)|no longer (?:receive|get)|ya no recibira|fue removid\w+|dado de baja)\b"
 )

@@ -40,6 +40,16 @@ def test_L17_restricted_content_fails(text: str) -> None:  # noqa: N802
         "Hi {{first_name}}",
         "Hi [first_name]",
         "Hi %NAME%",
+        "Hi {first_name}",
+        "Hi #{name}",
+        "Hi [[name]]",
+        "Hi @name@",
+        "Hi ${name}",
+        "Hi *|FNAME|*, [F NAME]",
+        "Hello, . See you",
+        "Hola ! Nos vemos",
+        "Dear null",
+        "see you on  at noon",
         "Hi  , see you",
         "Hi , see you",
         "Hi! see you",
@@ -129,7 +139,7 @@ def test_L21_the_model_confirmation_passes_everything() -> None:  # noqa: N802
     assert lint(text, replace(SMS, message_class="S", purpose="opt_out")) == ()
 
 
-@pytest.mark.parametrize("markup", ['<img src="https://t.example/p.gif" width="1">', "<script>x()</script>", '<iframe src="//x.example">', '<link rel="stylesheet" href="https://fonts.example/f.css">', '<td background="http://x.example/b.png">', '<p style="background:url(https://x.example/a)">', "<style>@import url(https://x.example/f.css)</style>", '<mj-image src="https://x.example/a.png" />'])  # fmt: skip
+@pytest.mark.parametrize("markup", ['<img src="https://t.example/p.gif" width="1">', "<script>x()</script>", '<iframe src="//x.example">', '<link rel="stylesheet" href="https://fonts.example/f.css">', '<td background="http://x.example/b.png">', '<p style="background:url(https://x.example/a)">', "<style>@import url(https://x.example/f.css)</style>", '<img src="&#104;ttps://x.example/p.gif">', '<img lowsrc="https://x.example/p">', '<img src="https:\\\\x.example/p">', '<img src="ht\ttps://x.example/p">', '<img src="cid:x" onload="x()">', '<a href="cid:x" ping="/x">', "<p style=\"background:image-set('https://x.example/a' 1x)\">", '<p style="background:u\\72l(https://x.example/a)">', '<mj-image src="https://x.example/a.png" />'])  # fmt: skip
 def test_L22_what_loads_from_elsewhere_fails(markup: str) -> None:  # noqa: N802
     assert "L22" in rules(MAIL, replace(EMAIL, html=markup))
 
