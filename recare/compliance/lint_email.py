@@ -135,6 +135,6 @@ def _remote(context: LintContext) -> Iterator[Finding]:
 
 
 def _as_browsers_read(markup: str) -> str:
-    """Entities and CSS escapes resolved, backslashes as slashes, no tab or line break inside a scheme: &#104;ttps, ht<tab>tps, u\\72l(."""
+    r"""Entities and CSS escapes resolved, backslashes as slashes, no tab or line break inside a scheme: &#104;ttps, ht<tab>tps, u\\72l(."""
     plain = _CSS_ESCAPE.sub(lambda found: chr(int(found.group(1), 16)), html.unescape(markup)).replace("\\", "/")
     return _BROKEN_SCHEME.sub(lambda found: re.sub(r"\s", "", found.group()), plain)
