@@ -21,6 +21,7 @@ from recare.inbox.situation import ANSWER_WITHIN
 from recare.messages.deliveries import DeliveryEvent, record_delivery
 from recare.messages.deliveries import Kind as DeliveryKind
 from recare.messages.mailboxes import Kind, Mailbox
+from recare.patients.tasks import open_task
 from recare.practices import practice as practices
 from recare.practices.practice import Practice
 
@@ -63,6 +64,17 @@ def bring_in(practice_id: int, box: Mailbox, mail: Mail, now: datetime) -> Kind:
     elif _complaint(place, found, key, now):
         counts_as = "complaints"
     return counts_as
+
+
+def set_aside(practice_id: int, box: Mailbox, mail: Mail, now: datetime) -> None:
+    """Give a mail that made us stumble to a person; an address that we write to is held without its words being known."""
+    key, sender = incoming.key_of(mail.raw), incoming.sender_of(mail.raw)
+    if _is_a_patients(practices.get(practice_id), sender):
+        receive(Inbound(practice_id, PROVIDER, f"{key}:from", "email", sender, box.address), now)
+    open_task(
+        practice_id, "mail_not_understood", 3, now, once_key=f"mail_not_understood:{key}", subject_table="sender", subject_id=box.sender_id,
+        detail={"arrived": mail.at.isoformat()},
+    )  # fmt: skip
 
 
 def _is_foreign(practice_id: int, our_id: str) -> bool:

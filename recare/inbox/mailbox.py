@@ -12,13 +12,11 @@ from typing import Final
 import structlog
 
 from recare.base import db
-from recare.channels.email import incoming
 from recare.channels.email import mailbox as channel
 from recare.channels.email.mailbox import Folder, Mail, MailboxError
 from recare.inbox import mail as mails
 from recare.messages import mailboxes
 from recare.messages.mailboxes import Mailbox
-from recare.patients.tasks import open_task
 
 LIMIT: Final = 200
 """Mails of one mailbox in one step; the next step goes on."""
@@ -90,8 +88,5 @@ def _take(practice_id: int, box: Mailbox, validity: int, mail: Mail, now: dateti
         )
         with db.scope(practice_id):
             if mailboxes.advance(practice_id, box.sender_id, validity, mail.uid):
-                open_task(
-                    practice_id, "mail_not_understood", 3, now, once_key=f"mail_not_understood:{incoming.key_of(mail.raw)}",
-                    subject_table="sender", subject_id=box.sender_id, detail={"arrived": mail.at.isoformat()},
-                )  # fmt: skip
+                mails.set_aside(practice_id, box, mail, now)
     return 1

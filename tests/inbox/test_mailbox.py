@@ -11,6 +11,7 @@ import pytest
 
 from recare.base import db
 from recare.inbox import apply, mail, mailbox
+from recare.jobs import queue
 from recare.messages import mailboxes, send
 from tests import factories
 from tests.channels import mails
@@ -341,20 +342,34 @@ def test_a_long_mailbox_is_read_in_steps(desk: Desk, monkeypatch: pytest.MonkeyP
 def test_a_mail_that_makes_us_stumble_is_left_to_a_person_and_the_next_is_read(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mailed(desk)
-    desk.arrives(mails.answer("Stop now", of=""), to="odd@example.org")
+    person = mailed(desk)
+    desk.arrives(mails.answer("ODD"), person)
     desk.arrives(mails.answer("Stop", of=""), to="next@example.org")
     real = mail.bring_in
 
     def stumble(practice_id: int, box: mailboxes.Mailbox, found: Any, now: datetime) -> Any:
-        if b"odd@" in found.raw:
+        if b"ODD" in found.raw:
             raise ValueError
         return real(practice_id, box, found, now)
 
     monkeypatch.setattr(mail, "bring_in", stumble)
     assert desk.look() == 2
-    assert [kind for kind, _ in open_tasks(desk)] == ["mail_not_understood", "reply"]
-    assert desk.events == 1
+    assert sorted(kind for kind, _ in open_tasks(desk)) == ["mail_not_understood", "reply", "reply"]
+    assert where(desk, person)["held_at"] == NOW
+    assert desk.look(NOW + SOON) == 0
+
+
+def test_the_worker_calls_on_a_practice_whose_mailbox_is_due(desk: Desk) -> None:
+    assert desk.practice_id in queue.due_practices(NOW)
+    desk.look()
+    with db.scope(desk.practice_id):
+        db.run(
+            "INSERT INTO stage_run (practice_id, stage, ran_at) VALUES (%(p)s, 'figures', %(now)s)",
+            p=desk.practice_id,
+            now=NOW,
+        )
+    assert desk.practice_id not in queue.due_practices(NOW + timedelta(minutes=1))
+    assert desk.practice_id in queue.due_practices(NOW + timedelta(minutes=2))
 
 
 def test_a_mailbox_that_cannot_be_read_says_so_and_after_an_hour_calls_a_person_until_it_can(desk: Desk) -> None:

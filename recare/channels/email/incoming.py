@@ -111,6 +111,11 @@ def key_of(raw: bytes) -> str:
     return hashlib.sha256("\0".join(_header(head, name) for name in names).encode("utf-8", "replace")).hexdigest()[:40]
 
 
+def sender_of(raw: bytes) -> str:
+    """Return the address in From, '' when there is none. Never raises."""
+    return _first_address(_header(email.message_from_bytes(raw), "From"))
+
+
 def parse(raw: bytes) -> Incoming:
     """Say what a mail is. ``raw`` may end in the middle of it."""
     message = email.message_from_bytes(raw.replace(b"\x00", b""))
