@@ -17,7 +17,8 @@ from recare.base import audit
 from recare.practices import exports
 from recare.practices.access import StaffRequest, staff
 from recare.practices.exports import Asked, Export, ExportError, Who
-from recare.web import evidence, patient_file, patient_list
+from recare.web import evidence
+from recare.web.patient_list import file, rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,17 +44,17 @@ class Kind:
 
 
 def _patients(request: StaffRequest, given: Mapping[str, str]) -> tuple[dict[str, Any], str, int]:
-    kept = patient_file.frozen(request.practice, given)
-    return kept, patient_file.words(request.practice, kept, request.now), _how_many(request, kept)
+    kept = file.frozen(request.practice, given)
+    return kept, file.words(request.practice, kept, request.now), _how_many(request, kept)
 
 
 def _how_many(request: StaffRequest, kept: Mapping[str, Any]) -> int:
-    return patient_list.counted(patient_file.question(request.practice, kept, request.now)).total
+    return rows.counted(file.question(request.practice, kept, request.now)).total
 
 
 def _patients_file(request: StaffRequest, export: Export) -> StreamingHttpResponse:
     answer = StreamingHttpResponse(
-        patient_file.lines(request.practice.id, export, request.now), content_type="text/csv; charset=utf-8"
+        file.lines(request.practice.id, export, request.now), content_type="text/csv; charset=utf-8"
     )
     answer["Content-Disposition"] = f'attachment; filename="patients-{export.id}.csv"'
     answer["Cache-Control"] = "no-store"
@@ -102,7 +103,7 @@ def new(request: StaffRequest) -> HttpResponse | StreamingHttpResponse:
         return redirect("web:export", export.id)
     left = exports.left_alone(request.practice, _who(request), request.now)
     context = {
-        "form": form, "words": words, "people": people, "left": left, "alone": people <= left, "back": f"{reverse('web:patients')}",
+        "form": form, "words": words, "people": people, "left": left, "alone": people <= left, "back": reverse("web:patients"),
         "address": request.get_full_path(),
     }  # fmt: skip
     return render(request, "web/export_new.html", context, status=422 if request.method == "POST" else 200)

@@ -172,8 +172,8 @@ def test_a_count_that_is_remembered_is_right_after_every_change_of_the_list(
     [ada, _] = _people(practice, "Ada A", "Ben B")
     facts.rebuild([practice.id])
     monkeypatch.setattr(listing, "LIVE_UP_TO", 0)
-    monkeypatch.setattr("recare.web.patient_list.PAGE", 1)
-    monkeypatch.setattr("recare.web.patients.PAGE", 1)
+    monkeypatch.setattr("recare.web.patient_list.rows.PAGE", 1)
+    monkeypatch.setattr("recare.web.patient_list.page.PAGE", 1)
     copied(practice, now)
     owner = as_role("owner")
 
@@ -213,7 +213,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(
     facts.rebuild([practice.id])
     if kept:
         monkeypatch.setattr(listing, "LIVE_UP_TO", 0)
-        monkeypatch.setattr("recare.web.patient_list.WALKED", 60)
+        monkeypatch.setattr("recare.web.patient_list.rows.WALKED", 60)
         copied(practice, now)
     client, address, seen = as_role("owner"), f"?order={order}", []
     while address:

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from recare.base import db
 from recare.campaigns import why
-from recare.web.patient_chart import CHANNEL_WORDS
+from recare.web.patient.chart import CHANNEL_WORDS
 from recare.web.templatetags.ui import day, local
 
 if TYPE_CHECKING:

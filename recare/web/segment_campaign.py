@@ -34,4 +34,4 @@ def segment_campaign(request: StaffRequest, slug: str) -> HttpResponse:
         toasts.success(request, "A draft is made. Nobody is contacted before you launch it.")
         return redirect("campaigns:detail", made)
     plans = [(key, playbook.read(text)) for key, text in shipped.items()]
-    return render(request, "web/patient_campaign.html", {"segment": row, "plans": plans})
+    return render(request, "web/segment_campaign.html", {"segment": row, "plans": plans})

@@ -16,10 +16,10 @@ from recare.campaigns.stop import stop
 from recare.consent import grant, hold, revoke
 from recare.patients import standing, status, tasks
 from recare.practices.access import StaffRequest, staff
-from recare.web import patient_chart
-from recare.web.patient import ACTORS, SENIOR, found, page
-from recare.web.patient_chart import Person, Point
-from recare.web.patient_forms import DismissForm, GrantForm, PauseForm, StandingForm, WhyForm
+from recare.web.patient import chart
+from recare.web.patient.chart import Person, Point
+from recare.web.patient.forms import DismissForm, GrantForm, PauseForm, StandingForm, WhyForm
+from recare.web.patient.page import ACTORS, SENIOR, found, show
 
 if TYPE_CHECKING:
     from django import forms
@@ -51,7 +51,7 @@ def _act(*roles: str) -> Callable[[Act], Callable[..., HttpResponseBase]]:
 
 def _point(request: StaffRequest, who: Person) -> Point:
     wanted = request.POST.get("point", "")
-    for point in patient_chart.points(request.practice.id, who.id):
+    for point in chart.points(request.practice.id, who.id):
         if str(point.id) == wanted:
             return point
     raise Http404("The patient has no such number or address.")
@@ -71,7 +71,7 @@ def opt_out(request: StaffRequest, who: Person) -> HttpResponse:
     practice, now = request.practice.id, request.now
     evidence, everything = f"front_desk:{request.staff}", request.POST.get("point") == "all"
     if everything:
-        points = [point.id for point in patient_chart.points(practice, who.id)]
+        points = [point.id for point in chart.points(practice, who.id)]
         if points:
             revoke.revoke_points(
                 practice, points, revoke.EVERYTHING, "front_desk", request.staff, "told the front desk", evidence, now
@@ -114,11 +114,11 @@ def record_consent(request: StaffRequest, who: Person) -> HttpResponse:
     if form.is_valid() and (form.cleaned_data["channel"] == "email") != (point.kind == "email"):
         form.add_error("channel", "That does not fit the number or address you chose.")
     if not form.is_valid():
-        return page(request, who, {"grant": form}, status=422)
+        return show(request, who, {"grant": form}, status=422)
     given_on, now = form.cleaned_data["given_on"], request.now
     if given_on and given_on > now.astimezone(request.practice.zone).date():
         form.add_error("given_on", "That day is still to come.")
-        return page(request, who, {"grant": form}, status=422)
+        return show(request, who, {"grant": form}, status=422)
     # nobody knows the hour, so a stop of the same day counts as the later word (I3)
     given_at = datetime.combine(given_on, time(0), request.practice.zone) if given_on else None
     wanted = form.cleaned_data["level"]
@@ -201,7 +201,7 @@ def set_standing(request: StaffRequest, who: Person) -> HttpResponse:
     """Say where a patient stands; imports keep a person's word."""
     form = StandingForm(request.POST, prefix="standing")
     if not form.is_valid():
-        return page(request, who, {"standing": form}, status=422)
+        return show(request, who, {"standing": form}, status=422)
     word = form.cleaned_data["word"]
     try:
         standing.set_standing(
@@ -215,7 +215,7 @@ def set_standing(request: StaffRequest, who: Person) -> HttpResponse:
         )
     except ValueError as error:
         form.add_error(None, str(error))
-        return page(request, who, {"standing": form}, status=422)
+        return show(request, who, {"standing": form}, status=422)
     if word in _STOPS:
         stop(request.practice.id, [who.id], _STOPS[word], request.now)
     toasts.success(request, f"Noted: {standing.WORDS[word]}.")
@@ -237,7 +237,7 @@ def dismiss(request: StaffRequest, who: Person) -> HttpResponse:
             stop(request.practice.id, [who.id], "dismissed", request.now)
             toasts.success(request, "Entered. Nothing automatic goes to this patient; letters are written by a person.")
             return _back(who)
-    return page(request, who, {"dismiss": form}, status=422)
+    return show(request, who, {"dismiss": form}, status=422)
 
 
 @_act(*ACTORS)
@@ -248,7 +248,7 @@ def pause(request: StaffRequest, who: Person) -> HttpResponse:
     if form.is_valid() and form.cleaned_data["until"] and form.cleaned_data["until"] <= today:
         form.add_error("until", "Choose a day after today.")
     if not form.is_valid():
-        return page(request, who, {"pause": form}, status=422)
+        return show(request, who, {"pause": form}, status=422)
     until = form.cleaned_data["until"]
     standing.pause(request.practice.id, who.id, until, request.staff, request.now)
     toasts.success(
@@ -289,7 +289,7 @@ def do_not_call(request: StaffRequest, who: Person) -> HttpResponse:
                 "Calls are allowed again, as far as each number's own consent goes: record a fresh yes where one was ended.",
             )
         return _back(who)
-    phones = [point.id for point in patient_chart.points(practice, who.id) if point.kind == "phone"]
+    phones = [point.id for point in chart.points(practice, who.id) if point.kind == "phone"]
     standing.ban(practice, who.id, "call", request.staff, now)
     if phones:
         revoke.revoke_points(

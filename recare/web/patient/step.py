@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from recare.practices.practice import Practice
     from recare.segments.facts import Facts
-    from recare.web.patient_chart import Person
+    from recare.web.patient.chart import Person
 
 _GONE: Final = {
     "deceased": "Has died. Nothing is sent, and nobody calls.",

@@ -11,9 +11,9 @@ from django.shortcuts import redirect, render
 from recare.base import audit
 from recare.practices.access import StaffRequest, staff
 from recare.segments import listing
-from recare.web import patient_filters, patient_list, patient_search
-from recare.web.patient_filters import Filters
-from recare.web.patient_list import PAGE, Line, Question
+from recare.web.patient_list import filters, rows, search
+from recare.web.patient_list.filters import Filters
+from recare.web.patient_list.rows import PAGE, Line, Question
 
 if TYPE_CHECKING:
     from recare.segments.bands import Bands
@@ -28,18 +28,18 @@ _STANDING_KINDS: Final = {
 @staff(*READERS)
 def patients(request: StaffRequest) -> HttpResponse:
     """Show a page of the list; to htmx, only what the filters change."""
-    choices = patient_filters.segment_choices(request.practice.id)
+    choices = filters.segment_choices(request.practice.id)
     by_slug = {choice.slug: choice for choice in choices}
-    usual = patient_filters.definition(request.practice.policy, None)
-    asked = patient_filters.read(request.GET, usual, set(by_slug))
+    usual = filters.definition(request.practice.policy, None)
+    asked = filters.read(request.GET, usual, set(by_slug))
     chosen = by_slug.get(asked.segment)
-    bands = patient_filters.definition(request.practice.policy, chosen)
+    bands = filters.definition(request.practice.policy, chosen)
     if asked.band not in {"", *bands.names}:  # the segment was written against another definition
-        asked = patient_filters.read(request.GET.dict() | {"band": ""}, usual, set(by_slug))
+        asked = filters.read(request.GET.dict() | {"band": ""}, usual, set(by_slug))
     today = request.now.astimezone(request.practice.zone).date()
     question = Question(
-        request.practice, today, bands, listing.relation(request.practice, today), patient_filters.predicate(asked, bands, chosen),
-        asked.standing, patient_search.find(request.practice.id, asked.q),
+        request.practice, today, bands, listing.relation(request.practice, today), filters.predicate(asked, bands, chosen),
+        asked.standing, search.find(request.practice.id, asked.q),
     )  # fmt: skip
     try:
         question, lines, count = _page(question, asked)
@@ -59,14 +59,14 @@ def patients(request: StaffRequest) -> HttpResponse:
 
 def _page(question: Question, asked: Filters) -> tuple[Question, list[Line], Count]:
     """Read a page; when nobody is written as typed, of names that come close. Raises ValueError for a bad cursor."""
-    lines, count = patient_list.page(question, asked.order, asked.cursor, PAGE + 1)
+    lines, count = rows.page(question, asked.order, asked.cursor, PAGE + 1)
     if count.total or question.found is None:
         return question, lines, count
-    close = patient_search.close(question.practice.id, asked.q, question.source)
+    close = search.close(question.practice.id, asked.q, question.source)
     if close is None:
         return question, lines, count
     question = replace(question, found=close)
-    return question, *patient_list.page(question, asked.order, "", PAGE + 1)
+    return question, *rows.page(question, asked.order, "", PAGE + 1)
 
 
 _WAYS: Final = {"sms": "text", "email": "e-mail", "call": "call", "letter": "letter", "none": "nothing"}
@@ -85,9 +85,9 @@ def _context(asked: Filters, bands: Bands, shown: list[Line], *, more: bool) -> 
         "older": f"?{asked.address(cursor=shown[-1].cursor)}" if more else "",
         "newer": f"?{asked.address(cursor='')}" if asked.cursor else "",
         "band_choices": [("", "any"), *((name, bands.title_of(name)) for name in bands.names)],
-        "reach_choices": patient_filters.REACH.items(), "visit_choices": patient_filters.VISIT.items(),
-        "age_choices": patient_filters.AGES.items(), "standing_choices": patient_filters.STANDINGS.items(),
-        "order_choices": patient_filters.ORDERS.items(),
+        "reach_choices": filters.REACH.items(), "visit_choices": filters.VISIT.items(),
+        "age_choices": filters.AGES.items(), "standing_choices": filters.STANDINGS.items(),
+        "order_choices": filters.ORDERS.items(),
     }  # fmt: skip
 
 

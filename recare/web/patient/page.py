@@ -14,9 +14,9 @@ from recare.practices.access import StaffRequest, staff
 from recare.segments import bands as band_definitions
 from recare.segments import facts as fact_rows
 from recare.segments import priority
-from recare.web import patient_chart, patient_step, patient_timeline
-from recare.web.patient_forms import DismissForm, GrantForm, PauseForm, StandingForm
-from recare.web.patients import READERS
+from recare.web.patient import chart, step, timeline
+from recare.web.patient.forms import DismissForm, GrantForm, PauseForm, StandingForm
+from recare.web.patient_list.page import READERS
 
 if TYPE_CHECKING:
     from datetime import date
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from recare.practices.practice import Practice
     from recare.segments.facts import Facts
-    from recare.web.patient_chart import Person
+    from recare.web.patient.chart import Person
 
 ACTORS: Final = ("owner", "manager", "front_desk", "clinician")
 SENIOR: Final = ("owner", "clinician")
@@ -43,7 +43,7 @@ class Why:
 
 def found(request: StaffRequest, patient_id: int) -> Person:
     """Return the patient of an address. Raises Http404 for one this practice does not have."""
-    who = patient_chart.person(request.practice.id, patient_id)
+    who = chart.person(request.practice.id, patient_id)
     if who is None:
         raise Http404("There is no such patient.")
     return who
@@ -54,10 +54,10 @@ def patient(request: StaffRequest, patient_id: int) -> HttpResponse:
     """Show the page; the look is on the audit trail."""
     who = found(request, patient_id)
     audit.record(request.practice.id, request.staff, "viewed a patient", f"patient:{patient_id}", request.now)
-    return page(request, who)
+    return show(request, who)
 
 
-def page(
+def show(
     request: StaffRequest, who: Person, wrong: dict[str, forms.Form] | None = None, status: int = 200
 ) -> HttpResponse:
     """Render the page; ``wrong`` are forms that came back with something to mend."""
@@ -65,14 +65,14 @@ def page(
     today = now.astimezone(practice.zone).date()
     facts = fact_rows.read(practice.id, [who.id], today).get(who.id)
     bands = band_definitions.of_practice(practice.policy)
-    points = patient_chart.points(practice.id, who.id)
+    points = chart.points(practice.id, who.id)
     entered = {name: form(prefix=name) for name, form in _FORMS.items()} | (wrong or {})
     context = {
         "who": who, "age": who.age(today), "facts": facts, "today": today, "badges": _badges(who, today),
         "band": bands.title_of(bands.of(facts.last_visit_on, facts.recall_interval_days, today)) if facts else "",
-        "step": patient_step.next_step(practice, who, facts, now, held=any(point.held_at for point in points)), "tasks": patient_step.tasks(practice.id, who.id),
-        "why": _why(practice, who, facts, request), "entries": patient_timeline.entries(practice, who.id, now),
-        "points": points, "family": patient_chart.family(practice.id, who),
+        "step": step.next_step(practice, who, facts, now, held=any(point.held_at for point in points)), "tasks": step.tasks(practice.id, who.id),
+        "why": _why(practice, who, facts, request), "entries": timeline.entries(practice, who.id, now),
+        "points": points, "family": chart.family(practice.id, who),
         "may_act": request.role in ACTORS, "senior": request.role in SENIOR, "forms": entered, "open": set(wrong or {}),
     }  # fmt: skip
     return render(request, "web/patient.html", context, status=status)
@@ -98,7 +98,7 @@ def _badges(who: Person, today: date) -> list[tuple[str, str]]:
     if who.do_not_contact and who.standing != "do_not_contact":
         shown.append(("do not contact", "harm"))
     shown += [
-        (f"no {patient_chart.CHANNEL_WORDS.get(each, each)}s".replace("no e-mails", "no e-mail"), "harm")
+        (f"no {chart.CHANNEL_WORDS.get(each, each)}s".replace("no e-mails", "no e-mail"), "harm")
         for each in who.banned_channels
     ]
     return shown or [(who.status, "")]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from recare.segments.listing import Relation
     from recare.segments.predicate import Predicate
     from recare.segments.segment import Order
-    from recare.web.patient_search import Found
+    from recare.web.patient_list.search import Found
 
 PAGE: Final = 50
 WALKED: Final = 10_000

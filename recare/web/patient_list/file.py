@@ -13,8 +13,8 @@ from recare.practices import practice as practices
 from recare.segments import bands as band_definitions
 from recare.segments import listing
 from recare.segments.predicate import in_words, parse
-from recare.web import patient_filters, patient_list, patient_search
-from recare.web.patient_list import Question
+from recare.web.patient_list import filters, rows, search
+from recare.web.patient_list.rows import Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,13 +36,13 @@ _COLUMNS: Final = (
 
 def frozen(practice: Practice, given: Mapping[str, str]) -> dict[str, Any]:
     """Return what filters of an address ask, in the form that is approved: the predicate itself, not the name of a segment."""
-    choices = {choice.slug: choice for choice in patient_filters.segment_choices(practice.id)}
-    asked = patient_filters.read(given, patient_filters.definition(practice.policy, None), set(choices))
+    choices = {choice.slug: choice for choice in filters.segment_choices(practice.id)}
+    asked = filters.read(given, filters.definition(practice.policy, None), set(choices))
     chosen = choices.get(asked.segment)
-    bands = patient_filters.definition(practice.policy, chosen)
+    bands = filters.definition(practice.policy, chosen)
     if asked.band not in {"", *bands.names}:
-        asked = patient_filters.read({**given, "band": ""}, bands, set(choices))
-    made = patient_filters.predicate(asked, bands, chosen)
+        asked = filters.read({**given, "band": ""}, bands, set(choices))
+    made = filters.predicate(asked, bands, chosen)
     return {
         "predicate": made.data if made else None, "bands": bands.label, "standing": asked.standing, "q": asked.q, "order": asked.order,
         "segment": chosen.name if chosen else "",
@@ -55,7 +55,7 @@ def question(practice: Practice, kept: Mapping[str, Any], now: datetime) -> Ques
     bands = band_definitions.get(kept["bands"])
     return Question(
         practice, today, bands, listing.relation(practice, today), parse(kept["predicate"], bands) if kept["predicate"] else None,
-        kept["standing"], patient_search.find(practice.id, kept["q"]),
+        kept["standing"], search.find(practice.id, kept["q"]),
     )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def words(practice: Practice, kept: Mapping[str, Any], now: datetime) -> str:
     parts = [
         f"segment {kept['segment']}" if kept["segment"] else "",
         in_words(asked.predicate.root, asked.today) if asked.predicate else "",
-        f"standing: {patient_filters.STANDINGS.get(kept['standing'], kept['standing'])}" if kept["standing"] else "",
+        f"standing: {filters.STANDINGS.get(kept['standing'], kept['standing'])}" if kept["standing"] else "",
         f"searched for “{kept['q']}”" if kept["q"] else "",
     ]
     return "Patients: " + ("; ".join(part for part in parts if part) or "everybody")
@@ -73,19 +73,19 @@ def words(practice: Practice, kept: Mapping[str, Any], now: datetime) -> str:
 
 def lines(practice_id: int, export: Export, now: datetime) -> Iterator[bytes]:
     """Stream the file in a transaction of its own, and put down at its end how many rows left, and their hash."""
-    digest, rows = hashlib.sha256(), 0
+    digest, many = hashlib.sha256(), 0
 
     def counted(found: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        nonlocal rows
+        nonlocal many
         for row in found:
-            rows += 1
+            many += 1
             yield row
 
     with db.scope(practice_id):
         asked = question(practices.get(practice_id), export.question, now)
-        sql, params = patient_list.in_order(asked, export.question["order"], _COLUMNS)
+        sql, params = rows.in_order(asked, export.question["order"], _COLUMNS)
         for piece in spreadsheet.lines(_HEAD, counted(db.stream(sql, **params))):
             digest.update(piece)
             yield piece
-        detail = {"rows": rows, "sha256": digest.hexdigest(), "purpose": export.purpose}
+        detail = {"rows": many, "sha256": digest.hexdigest(), "purpose": export.purpose}
         audit.record(practice_id, export.requested_by, "exported patients", f"export:{export.id}", now, detail)
