@@ -256,12 +256,13 @@ def _write_kind(work: _Work, run: Run, kind: Kind, files: list[_Opened], found: 
     stagers = {file.number: _stage(work, file) for file in files}
     work.watch.stage(f"Writing {kind.name}")
     stated: set[str] = set()
-    known = merge.has_rows(run, kind)
+    known, touched = merge.has_rows(run, kind), 0
     for file in files:
         stager = stagers[file.number]
         with staging.bulk():
             written = merge.merge(run, kind, file.number, stager.known)
         runs.count(run, kind, written, file.plan)
+        touched += written.added + written.changed
         stated |= stager.known
         work.watch.advance(file.path.stat().st_size * _PASSES[2])
     with staging.bulk():
@@ -271,7 +272,9 @@ def _write_kind(work: _Work, run: Run, kind: Kind, files: list[_Opened], found: 
     elif any(file.survey.rows for file in files):
         stagers[files[0].number].findings.add(None, "", "row", "looks_partial", "warning")
     if kind is fields.PATIENTS:
-        _write_people(run, stated, stagers)
+        touched += _write_people(run, stated, stagers)
+    if touched or gone:
+        merge.mark(run, kind)
     for file in files:
         file.plan.issues = stagers[file.number].findings.issues()
     if found is not None and gone is not None:
@@ -279,19 +282,23 @@ def _write_kind(work: _Work, run: Run, kind: Kind, files: list[_Opened], found: 
     runs.record_issues(run, kind, [file.plan for file in files])
 
 
-def _write_people(run: Run, stated: set[str], stagers: dict[int, Stager]) -> None:
+def _write_people(run: Run, stated: set[str], stagers: dict[int, Stager]) -> int:
+    """Write what the patients' rows mean beyond their charts; return how many charts that has changed."""
     with staging.bulk():
-        if people.link(run, stated) and not run.fresh:
-            merge.mark(run, fields.PATIENTS)
-    people.reach(run, stated)
+        linked = people.link(run, stated)
+    labels = people.find_points(run, stated)
     if stated & people.CONSENT_FIELDS and stated & set(people.LABELS):
         refused = people.refuse(run)
         agreed, conflicts = people.agree(run)
         runs.count_consent(run, agreed, refused)
         for number, row in conflicts:
             stagers[number].findings.add(row, "", "consent", "consent_conflict", "warning")
+    if labels:
+        with staging.bulk():
+            people.hold_points(run, labels)
     for number, row in finish.standing_conflicts(run):
         stagers[number].findings.add(row, "", "status", "standing_conflict", "warning")
+    return linked
 
 
 def run_import(

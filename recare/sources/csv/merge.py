@@ -44,7 +44,7 @@ class Written:
 
 
 def merge(run: Run, kind: Kind, file: int, stated: set[str]) -> Written:
-    """Write one staged file into the chart and mark the patients whose facts it changes. ``stated``: fields the file has."""
+    """Write one staged file into the chart; ``mark`` follows. ``stated``: fields the file has."""
     _add_references(run, kind)
     if kind.name in targets.JOINED:
         stage_survivors(run)
@@ -63,7 +63,6 @@ def merge(run: Run, kind: Kind, file: int, stated: set[str]) -> Written:
             **run.bind,
         )
     )
-    mark(run, kind)
     return Written(added, touched - added)
 
 
@@ -90,7 +89,9 @@ def has_rows(run: Run, kind: Kind) -> bool:
 
 
 def mark(run: Run, kind: Kind) -> None:
-    """Mark the patients whose rows of this kind the run has written."""
+    """Mark the patients whose rows of this kind the run has written. A STOP takes the consent chain, the point and then the marks of its
+    patients: whoever does all of it in one transaction takes them in this order too.
+    """
     if run.fresh and kind is not fields.PATIENTS:
         return
     owner = "id" if kind is fields.PATIENTS else "patient_id"
@@ -198,5 +199,4 @@ def settle_gone(run: Run, kind: Kind) -> int | None:
     if known >= _PARTIAL_FROM and known - gone < PARTIAL_SHARE * known:
         return None
     db.run(f"UPDATE {kind.table} t SET {becomes}, seen_run_id = %(run)s WHERE {missing}", **bind)
-    mark(run, kind)
     return gone

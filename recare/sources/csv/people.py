@@ -51,12 +51,12 @@ def link(run: Run, stated: set[str]) -> int:
 LABELS: Final = {"mobile": "mobile", "home": "home", "work": "work", "phone": "other", "email": "email"}
 
 
-def reach(run: Run, stated: set[str]) -> None:
-    """Bring contact points and who holds them to what the export says. A number the chart no longer has is ended, not forgotten."""
+def find_points(run: Run, stated: set[str]) -> list[str]:
+    """Find or make the contact points of the export's numbers and addresses; return the labels of those that it states."""
     columns = [column for column in LABELS if column in stated]
     labels = [LABELS[column] for column in columns] + (["post"] if stated >= {"street", "zip"} else [])
     if not labels:
-        return
+        return []
     with staging.bulk():
         _stage_contacts(run, columns, by_post="post" in labels)
     for low, high in _windows("staged_point"):
@@ -77,7 +77,7 @@ def reach(run: Run, stated: set[str]) -> None:
             "UPDATE staged_contact c SET point_id = s.point_id FROM staged_point s WHERE s.kind = c.kind AND s.address = c.address"
         )
         db.run("ANALYZE staged_contact")
-        _hold(run, labels)
+    return labels
 
 
 # The chart's address as one line that is the same for everybody who lives there, however it is written: a household gets one letter.
@@ -132,7 +132,8 @@ _DIFFERS: Final = (
 )
 
 
-def _hold(run: Run, labels: list[str]) -> None:
+def hold_points(run: Run, labels: list[str]) -> None:
+    """Bring who holds which point to what the export says, after ``find_points``. A number the chart no longer has is ended, not forgotten."""
     bind = run.bind | {"labels": labels}
     if not run.fresh:
         changes.mark_selected(
