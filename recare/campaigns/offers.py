@@ -153,7 +153,7 @@ def approve(practice_id: int, slug: str, actor: str, now: datetime) -> None:
     offer = by_slug(practice_id).get(slug)
     if offer is None:
         raise OfferError([f"There is no offer '{slug}'."])
-    problems = problems_of(offer, now)
+    problems = problems_of(offer, now) + _repeats(practice_id, slug, offer.terms(), now)
     if problems:
         raise OfferError(problems)
     db.run(
@@ -202,6 +202,12 @@ def problems_of(offer: Offer, now: datetime) -> list[str]:
     problems = [f"The offer does not say {name}." for name, given in needed.items() if not given]
     if offer.ends_at is not None and offer.ends_at <= now:
         problems.append("The offer has ended already; set a later end before anyone is told.")
+    if offer.ends_at is not None and offer.starts_on is not None and offer.ends_at.date() < offer.starts_on:
+        problems.append("The offer ends before it begins.")
+    if None not in {offer.price_cents, offer.regular_fee_cents} and (offer.price_cents or 0) >= (
+        offer.regular_fee_cents or 0
+    ):
+        problems.append("The price is no lower than the regular fee, so there is nothing to offer.")
     if offer.waives_copay:
         problems.append("The offer waives a copay or deductible, which no dental practice may do (OFR-02).")
     return problems + unfair(offer.predicate)
@@ -257,7 +263,8 @@ def _unreadable(data: object) -> list[str]:
 def _repeats(practice_id: int, slug: str, terms: dict[str, Any], now: datetime) -> list[str]:
     """The same offer under a new name within 30 days of its last day is an extension in disguise."""
     ended = db.value(
-        "SELECT o.slug FROM offer o WHERE o.practice_id = %(practice)s AND o.slug <> %(slug)s AND lower(o.what) = lower(%(what)s) "
+        "SELECT o.slug FROM offer o WHERE o.practice_id = %(practice)s AND o.slug <> %(slug)s "
+        r"AND lower(regexp_replace(o.what, '\W+', '', 'g')) = lower(regexp_replace(%(what)s, '\W+', '', 'g')) "
         "AND o.ends_at BETWEEN %(since)s AND %(starts)s "
         "AND EXISTS (SELECT FROM touch t WHERE t.practice_id = o.practice_id AND t.offer = o.slug AND t.verdict = 'send') LIMIT 1",
         practice=practice_id, slug=slug, what=terms.get("what", ""), starts=terms.get("ends_at") or now,

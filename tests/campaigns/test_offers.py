@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.utils import DatabaseError
 
 from recare.base import db
@@ -42,6 +43,37 @@ def covered(practice: Practice, payer: str, **more: Any) -> int:
             payer_class=payer,
         )
     return patient
+
+
+def test_ofr_04_terms_that_change_while_somebody_approves_are_not_approved(
+    committed_practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, problems_of = committed_practice, offers.problems_of
+
+    def save(**changes: Any) -> None:
+        with db.scope(place.id):
+            offers.save(place.id, "spring", TERMS | changes, "owner", NOW)
+        connections.close_all()
+
+    save()
+    with ThreadPoolExecutor(1) as pool, db.scope(place.id):
+
+        def meanwhile(offer: offers.Offer, now: datetime) -> list[str]:
+            wait([pool.submit(save, license_number="")], timeout=1)
+            return problems_of(offer, now)
+
+        monkeypatch.setattr(offers, "problems_of", meanwhile)
+        offers.approve(place.id, "spring", "manager", NOW)
+    with db.scope(place.id):
+        spring = offers.by_slug(place.id)["spring"]
+    assert (spring.license_number, spring.approved_by) == ("", "")
+
+
+def test_an_offer_is_approved_once(practice: Practice) -> None:
+    made(practice)
+    offers.approve(practice.id, "spring", "manager", NOW)
+    assert offers.by_slug(practice.id)["spring"].approved_by == "owner"
+    assert db.value("SELECT count(*) FROM audit_entry WHERE verb = 'offer.approved'") == 1
 
 
 @pytest.mark.parametrize(
@@ -161,6 +193,45 @@ def test_eml_06_the_same_offer_is_not_repeated_for_thirty_days(
             offers.save(practice.id, "summer", again, "owner", ended)
     else:
         assert offers.save(practice.id, "summer", again, "owner", ended)
+
+
+@pytest.mark.parametrize("what", ["examination", " Examination ", "EXAMINATION!", "Exam-ination"])
+def test_EML_06_another_spelling_is_the_same_offer(practice: Practice, what: str) -> None:  # noqa: N802
+    told(practice)
+    again = TERMS | {
+        "what": what,
+        "starts_on": TERMS["ends_at"].date(),
+        "ends_at": TERMS["ends_at"] + timedelta(days=60),
+    }
+    with pytest.raises(offers.OfferError, match="ended less than 30 days before"):
+        offers.save(practice.id, "summer", again, "owner", NOW)
+
+
+def test_EML_06_an_offer_written_down_before_the_other_was_told_is_checked_when_it_is_approved(  # noqa: N802
+    practice: Practice,
+) -> None:
+    start = TERMS["ends_at"] + timedelta(days=1)
+    again = TERMS | {"starts_on": start.date(), "ends_at": start + timedelta(days=30)}
+    offers.save(practice.id, "summer", again, "owner", NOW)
+    told(practice)
+    with pytest.raises(offers.OfferError, match="ended less than 30 days before"):
+        offers.approve(practice.id, "summer", "owner", NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"price_cents": 16500}, "The price is no lower than the regular fee, so there is nothing to offer."),
+        ({"price_cents": 20000}, "The price is no lower than the regular fee, so there is nothing to offer."),
+        ({"starts_on": (NOW + timedelta(days=61)).date()}, "The offer ends before it begins."),
+    ],
+)
+def test_OFR_04_an_offer_that_says_what_is_not_so_is_not_approved(  # noqa: N802
+    practice: Practice, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(offers.OfferError) as caught:
+        made(practice, **changes)
+    assert caught.value.problems == [said]
 
 
 def test_parity_counts_who_qualified_and_who_was_offered_it(practice: Practice) -> None:
