@@ -65,12 +65,12 @@ def show(
     today = now.astimezone(practice.zone).date()
     facts = fact_rows.read(practice.id, [who.id], today).get(who.id)
     bands = band_definitions.of_practice(practice.policy)
-    points = chart.points(practice.id, who.id)
+    points, tasks = chart.points(practice.id, who.id), step.tasks(practice.id, who.id)
     entered = {name: form(prefix=name) for name, form in _FORMS.items()} | (wrong or {})
     context = {
         "who": who, "age": who.age(today), "facts": facts, "today": today, "badges": _badges(who, today),
         "band": bands.title_of(bands.of(facts.last_visit_on, facts.recall_interval_days, today)) if facts else "",
-        "step": step.next_step(practice, who, facts, now, held=any(point.held_at for point in points)), "tasks": step.tasks(practice.id, who.id),
+        "step": step.next_step(practice, who, facts, tasks, now, held=any(point.held_at for point in points)), "tasks": tasks,
         "why": _why(practice, who, facts, request), "entries": timeline.entries(practice, who.id, now),
         "points": points, "family": chart.family(practice.id, who),
         "may_act": request.role in ACTORS, "senior": request.role in SENIOR, "forms": entered, "open": set(wrong or {}),

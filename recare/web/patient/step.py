@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from recare.base import db
 from recare.patients.tasks import Task
-from recare.web.task_words import shown
+from recare.web.task_words import Shown, shown
 from recare.web.templatetags.ui import day, local
 
 if TYPE_CHECKING:
@@ -51,11 +51,12 @@ class _Open:
     arm: str | None
 
 
-def next_step(practice: Practice, who: Person, facts: Facts | None, now: datetime, *, held: bool = False) -> Step:
-    """Return the one thing to do; ``held``: a number is held. What a person must read comes first, then what stops every contact, then what brings them back."""
-    waiting = _tasks(practice.id, who.id)
+def next_step(
+    practice: Practice, who: Person, facts: Facts | None, waiting: list[Shown], now: datetime, *, held: bool
+) -> Step:
+    """Return the one thing to do; ``waiting``: open tasks; ``held``: a number is held. What a person must read comes first, then what stops every contact, then what brings them back."""
     if waiting:
-        task = shown(waiting[0])
+        task = waiting[0]
         more = f" ({len(waiting) - 1} more below)" if len(waiting) > 1 else ""
         url = task.url if task.url.startswith("/inbox/") else ""
         return Step(f"{task.title}{more}", task.advice, "needs-you", url, "Open")
@@ -127,19 +128,16 @@ def _waits(practice: Practice, running: _Open) -> Step:
     return Step(f"On the ladder of '{running.campaign}'", f"Nothing to do. {when}", "", url, "Campaign")
 
 
-def _tasks(practice_id: int, patient_id: int) -> list[Task]:
-    return db.rows(
+def tasks(practice_id: int, patient_id: int) -> list[Shown]:
+    """Return what waits for a person about this patient, in words, the most urgent first."""
+    found = db.rows(
         Task,
         "SELECT t.id, t.kind, t.urgency, t.patient_id, t.contact_point_id, t.subject_table, t.subject_id, t.detail, t.created_at, t.due_at, "
         "'' AS patient_name FROM task t WHERE t.practice_id = %(practice)s AND t.patient_id = %(patient)s AND t.done_at IS NULL "
         "ORDER BY t.urgency, t.created_at, t.id LIMIT 10",
         practice=practice_id, patient=patient_id,
     )  # fmt: skip
-
-
-def tasks(practice_id: int, patient_id: int) -> list[object]:
-    """Return what waits for a person about this patient, in words."""
-    return [shown(task) for task in _tasks(practice_id, patient_id)]
+    return [shown(task) for task in found]
 
 
 def _running(practice_id: int, patient_id: int) -> _Open | None:
