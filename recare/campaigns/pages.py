@@ -148,16 +148,21 @@ def _step(number: int, step: Step) -> StepWords:
 def rules(plan: Playbook) -> tuple[str, ...]:
     """Return what holds for the whole playbook: who is left alone, the waves, the caps, the exits."""
     whom = "households" if plan.unit == "household" else "patients"
-    said = [
-        f"{plan.hold_out:.0%} of {whom}, drawn by chance, are left alone to compare with."
-        if plan.hold_out
-        else "Nobody is left alone to compare with, so what it changed cannot be measured.",
+    said = []
+    if plan.hold_out:
+        said.append(f"{plan.hold_out:.0%} of {whom}, drawn by chance, are left alone to compare with.")
+    if plan.waves.count > 1:
+        said.append(
+            f"In {plan.waves.count} waves by chance, {plan.waves.days_between} days apart, "
+            "each compared with those whose turn has not come."
+        )
+    if not said:
+        said.append("Nobody is left alone to compare with, so what it changed cannot be measured.")
+    return (
+        *said,
         f"At most {plan.caps.touches} contacts in {plan.caps.days} days.",
         f"A patient leaves the ladder who {_either([STOPS[rule] for rule in plan.stop])}.",
-    ]
-    if plan.waves.count > 1:
-        said.insert(1, f"In {plan.waves.count} waves by chance, {plan.waves.days_between} days apart.")
-    return tuple(said)
+    )
 
 
 def _days(count: int) -> str:
@@ -248,7 +253,7 @@ def sentence(code: str, otherwise: str = "") -> str:
 def rehearsal(seen: Preview) -> dict[str, Any]:
     """Return what the page of a rehearsal shows of a preview."""
     return {
-        "seen": seen, "treated": seen.eligible - seen.held_out, "short": in_short(seen),
+        "seen": seen, "treated": seen.eligible - seen.held_out,
         "channels": [(CHANNELS[channel], count) for channel, count in seen.channels.items()],
         "steps": [(step, [(CHANNELS[c], n) for c, n in step.channels.items()]) for step in seen.steps],
         "left_out": _reasons(seen.left_out), "not_contacted": _reasons(seen.not_contacted), "waiting": _reasons(seen.waiting),

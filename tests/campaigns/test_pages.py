@@ -134,7 +134,7 @@ def test_a_rehearsal_is_made_by_a_worker_while_the_page_says_how_far_it_is(pract
     counting.count_batch(practice.id, NOW)
     assert owner.get(address, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
     page = owner.get(address).content.decode()
-    assert re.search(r"\d+ contacted, \d+ not", page)
+    assert re.search(r"\d+ of the \d+ patients in the segment would be contacted", page)
     assert "Rehearsed" in page
     assert not counting.count_batch(practice.id, NOW), "one look is one rehearsal"
 
@@ -170,13 +170,13 @@ def test_a_rehearsal_that_fails_says_so_and_can_be_tried_again(practice: Practic
 def test_what_was_rehearsed_stands_beside_what_was_sent(practice: Practice, as_role: SignIn) -> None:
     owner, campaign_id = as_role("owner"), draft(practice)
     page = rehearsed(owner, practice, campaign_id)
-    said = re.search(r"if you launched now: (.*?)</p>", page)
+    said = re.search(r"If you launched now, (\d+) of the (\d+) patients", page)
     assert said
     owner.post(f"/campaigns/{campaign_id}/launch/", {"token": token_of(page)})
     rehearsed(owner, practice, campaign_id)  # for who is new: it does not write over the one that was launched by
     after = owner.get(f"/campaigns/{campaign_id}/").content.decode()
-    assert f": {said[1]}</p>" in after
     assert "Before the launch" in after
+    assert f"<p>{said[1]} contacted, {int(said[2]) - int(said[1])} not" in after
 
 
 def test_a_plan_changed_since_it_was_shown_asks_again(practice: Practice, as_role: SignIn) -> None:

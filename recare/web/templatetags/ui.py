@@ -92,6 +92,12 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 @register.filter
+def points(share: float) -> str:
+    """Write a difference of shares of one as percentage points: ``+2.1``."""
+    return f"{100 * share:+.1f}"
+
+
+@register.filter
 def grouped(value: Any) -> Any:
     """Write a count with its thousands apart, ``1,337``; leave words as they are."""
     return f"{value:,}" if isinstance(value, int) else value
