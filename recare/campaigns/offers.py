@@ -149,19 +149,23 @@ def save(practice_id: int, slug: str, terms: dict[str, Any], actor: str, now: da
 
 
 def approve(practice_id: int, slug: str, actor: str, now: datetime) -> None:
-    """Approve an offer. Raises OfferError with a sentence for every term that is missing or unfair."""
+    """Approve an offer, once. Raises OfferError with a sentence for every term that is missing or unfair."""
+    db.run(  # what is looked at is what is approved
+        "SELECT id FROM offer WHERE practice_id = %(practice)s AND slug = %(slug)s FOR UPDATE", practice=practice_id, slug=slug
+    )  # fmt: skip
     offer = by_slug(practice_id).get(slug)
     if offer is None:
         raise OfferError([f"There is no offer '{slug}'."])
     problems = problems_of(offer, now) + _repeats(practice_id, slug, offer.terms(), now)
     if problems:
         raise OfferError(problems)
-    db.run(
+    approved = db.run(
         "UPDATE offer SET approved_by = %(actor)s, approved_at = %(now)s "
         "WHERE practice_id = %(practice)s AND id = %(id)s AND approved_at IS NULL",
         actor=actor, now=now, practice=practice_id, id=offer.id,
     )  # fmt: skip
-    audit.record(practice_id, actor, "offer.approved", f"offer:{offer.id}", now)
+    if approved:
+        audit.record(practice_id, actor, "offer.approved", f"offer:{offer.id}", now)
 
 
 def withdraw(practice_id: int, slug: str, actor: str, now: datetime) -> bool:
