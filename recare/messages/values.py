@@ -29,7 +29,7 @@ _DAYS: Final = {
     "es": ("lun", "mar", "mié", "jue", "vie", "sáb", "dom"),
 }
 _GREETINGS: Final = {"en": ("Good morning", "Good afternoon"), "es": ("Buenos días", "Buenas tardes")}
-_MONTHS: Final = {
+MONTHS: Final = {
     "en": "January February March April May June July August September October November December".split(),  # noqa: SIM905
     "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split(),  # noqa: SIM905
 }
@@ -166,8 +166,8 @@ def money(cents: int | None) -> str:
 def in_words(day: date, language: str) -> str:
     """Return a day in words: ``January 31, 2027`` or ``31 de enero de 2027``."""
     if language == "es":
-        return f"{day.day} de {_MONTHS['es'][day.month - 1]} de {day.year}"
-    return f"{_MONTHS['en'][day.month - 1]} {day.day}, {day.year}"
+        return f"{day.day} de {MONTHS['es'][day.month - 1]} de {day.year}"
+    return f"{MONTHS['en'][day.month - 1]} {day.day}, {day.year}"
 
 
 def key(values: Mapping[str, Any]) -> tuple[Any, ...]:

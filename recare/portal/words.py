@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import yaml
 
+from recare.messages.values import MONTHS
+
 if TYPE_CHECKING:
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
@@ -20,14 +22,6 @@ _DAYS: Final = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "es": ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
 }
-_MONTHS: Final = {
-    "en": (
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
-    ),
-    "es": (
-        "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre",
-    ),
-}  # fmt: skip
 
 
 @functools.cache
@@ -52,14 +46,8 @@ def language_of(*wanted: str) -> Language:
 
 def full_day(day: date, language: Language) -> str:
     """Write a day with its weekday: ``Tuesday, January 12`` or ``martes, 12 de enero``."""
-    weekday, month = _DAYS[language][day.weekday()], _MONTHS[language][day.month - 1]
+    weekday, month = _DAYS[language][day.weekday()], MONTHS[language][day.month - 1]
     return f"{weekday}, {day.day} de {month}" if language == "es" else f"{weekday}, {month} {day.day}"
-
-
-def long_day(day: date, language: Language) -> str:
-    """Write a day with its year: ``January 12, 2027`` or ``12 de enero de 2027``."""
-    month = _MONTHS[language][day.month - 1]
-    return f"{day.day} de {month} de {day.year}" if language == "es" else f"{month} {day.day}, {day.year}"
 
 
 def clock(at: datetime, zone: ZoneInfo, language: Language) -> str:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from recare.messages.values import in_words
 from recare.portal import words
 from recare.portal.words import LANGUAGES
 
@@ -61,7 +62,7 @@ def test_days_and_times_read_as_people_write_them(at: datetime, english: str, sp
 
 
 def test_a_day_with_its_year() -> None:
-    assert [words.long_day(date(2027, 3, 1), language) for language in LANGUAGES] == [
+    assert [in_words(date(2027, 3, 1), language) for language in LANGUAGES] == [
         "March 1, 2027",
         "1 de marzo de 2027",
     ]

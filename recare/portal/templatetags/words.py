@@ -7,6 +7,7 @@ from typing import Any
 
 from django import template
 
+from recare.messages.values import in_words
 from recare.portal import words
 
 register = template.Library()
@@ -49,7 +50,7 @@ def weekday(context: dict[str, Any], day: date) -> str:
 def long_day(context: dict[str, Any], at: date | datetime) -> str:
     """Write a day with its year; an instant is the practice's local day."""
     day = at.astimezone(context["place"].zone).date() if isinstance(at, datetime) else at
-    return words.long_day(day, context["language"])
+    return in_words(day, context["language"])
 
 
 @register.filter
