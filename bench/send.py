@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -156,6 +155,18 @@ def cpu() -> float:
     return children.ru_utime + children.ru_stime + server.children_user + server.children_system
 
 
+def drain(practice_id: int, name: str) -> Callable[[], None]:
+    """A dispatcher that sends until nothing more is due."""
+
+    def run() -> None:
+        from recare.messages import send
+
+        while send.send_batch(practice_id, NOW, 200, name):
+            pass
+
+    return run
+
+
 def forked(jobs: list[Callable[[], None]]) -> float:
     """Run jobs in processes of their own; return the wall seconds until all are done."""
     pids = []
@@ -185,14 +196,11 @@ def sandbox(count: int, dispatchers: int) -> None:
     connection.close()
     analyze()
 
-    def drain(name: str) -> Callable[[], None]:
-        return lambda: deque(send.drain(practice_id, NOW, 200, name), maxlen=0).clear()
-
     before = cpu()
-    seconds = forked([drain(f"dispatcher-{number}") for number in range(dispatchers)])
+    seconds = forked([drain(practice_id, f"dispatcher-{number}") for number in range(dispatchers)])
     time.sleep(0.3)  # the server notices that its clients have left
     spent = cpu() - before
-    drain("rest")()
+    drain(practice_id, "rest")()
     with db.scope(practice_id):
         sent = db.value("SELECT count(*) FROM message WHERE practice_id = %(p)s AND state = 'sent'", p=practice_id)
         doubles = db.value(
@@ -323,16 +331,13 @@ def whole_way(port: int, count: int) -> None:
     connection.close()
     analyze()
 
-    def drain(name: str) -> Callable[[], None]:
-        return lambda: deque(send.drain(practice_id, NOW, 200, name), maxlen=0).clear()
-
     for dispatchers in (1, 4):
         with db.scope(practice_id):
             db.run("UPDATE message SET state = 'queued', attempt = 0 WHERE practice_id = %(p)s", p=practice_id)
         connection.close()
         analyze()
         cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds = forked([drain(f"d{dispatchers}-{number}") for number in range(dispatchers)])
+        seconds = forked([drain(practice_id, f"d{dispatchers}-{number}") for number in range(dispatchers)])
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = used.ru_utime + used.ru_stime - cpu.ru_utime - cpu.ru_stime
         with db.scope(practice_id):

@@ -21,7 +21,7 @@ from recare.messages import codes, deliveries, gate, outbox, senders
 from recare.messages.outbox import Ruling, Settlement, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from recare.compliance.decision import Reason
@@ -221,9 +221,3 @@ def _halt(batch: Batch, sender: Sender, rest: Sequence[Waiting], reason: str, no
 def _return(batch: Batch, messages: Sequence[Waiting]) -> None:
     with db.scope(batch.practice_id):
         outbox.give_back(batch.practice_id, messages, batch.worker)
-
-
-def drain(practice_id: int, now: datetime, limit: int, worker: str) -> Iterator[int]:
-    """Send batch after batch until nothing more is due."""
-    while done := send_batch(practice_id, now, limit, worker):
-        yield done
