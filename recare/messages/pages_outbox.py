@@ -21,6 +21,9 @@ from recare.messages.forms import CHANNELS
 from recare.practices.access import EVERYBODY, StaffRequest, staff
 
 PAGE: Final = 50
+_STATE: Final = (
+    "CASE WHEN m.state = 'queued' AND p.held_at IS NOT NULL AND m.answers_event_id IS NULL THEN 'held' ELSE m.state END"
+)
 # What a person looks for, as a condition on message m and its contact point p. A held message is queued, but somebody wrote.
 STATES: Final = {
     "queued": "m.state = 'queued' AND (p.held_at IS NULL OR m.answers_event_id IS NOT NULL)",
@@ -75,8 +78,7 @@ def _lines(practice_id: int, state: str, before: int | None) -> list[Line]:
     return db.rows(
         Line,
         "SELECT m.id, m.patient_id, coalesce(nullif(a.preferred_name, ''), a.first_name, 'somebody unknown') || ' ' || coalesce(a.last_name, '') "
-        "AS patient, m.channel, m.message_class, CASE WHEN m.state = 'queued' AND p.held_at IS NOT NULL AND m.answers_event_id IS NULL "
-        "THEN 'held' ELSE m.state END AS state, m.reasons, m.error, m.not_before, m.created_at, m.sent_at "
+        f"AS patient, m.channel, m.message_class, {_STATE} AS state, m.reasons, m.error, m.not_before, m.created_at, m.sent_at "
         "FROM message m JOIN contact_point p ON p.practice_id = m.practice_id AND p.id = m.contact_point_id "
         "LEFT JOIN patient a ON a.practice_id = m.practice_id AND a.id = m.patient_id "
         f"WHERE m.practice_id = %(practice)s AND (%(before)s::bigint IS NULL OR m.id < %(before)s) {f'AND {STATES[state]}' if state else ''} "
@@ -88,7 +90,7 @@ def _lines(practice_id: int, state: str, before: int | None) -> list[Line]:
 def _open_counts(practice_id: int) -> dict[str, int]:
     """How many wait, by state; only states that an index keeps small."""
     found = db.tuples(
-        "SELECT CASE WHEN m.state = 'queued' AND p.held_at IS NOT NULL AND m.answers_event_id IS NULL THEN 'held' ELSE m.state END, count(*)::int "
+        f"SELECT {_STATE}, count(*)::int "
         "FROM message m JOIN contact_point p ON p.practice_id = m.practice_id AND p.id = m.contact_point_id "
         "WHERE m.practice_id = %(practice)s AND m.state IN ('queued', 'sending', 'unknown') GROUP BY 1",
         practice=practice_id,

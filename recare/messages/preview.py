@@ -198,14 +198,12 @@ def _sample(person: values.Person, touch: Touch, slug: str, words: render.Words 
 
 
 def _fresh(practice: Practice, point_ids: Sequence[int], now: datetime) -> set[int]:
-    """Return the contact points that may be written to by name (NUM-02), as ``render`` reads them."""
+    """Return the contact points that may be written to by name now."""
     if practice.is_rehearsal:
         return set(point_ids)
     return set(
         db.values(
-            "SELECT id FROM contact_point WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[]) AND (last_confirmed_on > %(confirmed)s "
-            "OR reassigned = 'no' AND reassigned_checked_on >= %(queried)s)",
-            practice=practice.id, ids=list(point_ids), confirmed=(now - render.CONFIRMED_WITHIN).date(),
-            queried=(now - render.QUERIED_WITHIN).date(),
+            f"SELECT p.id FROM contact_point p WHERE p.practice_id = %(practice)s AND p.id = ANY(%(ids)s::bigint[]) AND {render.fresh('%(now)s')}",
+            practice=practice.id, ids=list(point_ids), now=now, confirmed=render.CONFIRMED_WITHIN, queried=render.QUERIED_WITHIN,
         )
     )  # fmt: skip

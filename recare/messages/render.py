@@ -113,13 +113,20 @@ def _waiting(practice_id: int, now: datetime, limit: int) -> list[Touch]:
         Touch,
         "SELECT t.id, t.patient_id, t.channel, t.message_class, t.decided_at, t.contact_point_id, t.template_version_id, t.offer, "
         "cardinality(t.shared_with) > 0 AS is_family, "
-        "r.is_rehearsal OR coalesce(p.last_confirmed_on > (t.decided_at - %(confirmed)s)::date, false) "
-        "OR p.reassigned = 'no' AND coalesce(p.reassigned_checked_on >= (t.decided_at - %(queried)s)::date, false) AS number_is_fresh "
+        f"r.is_rehearsal OR {fresh('t.decided_at')} AS number_is_fresh "
         "FROM touch t JOIN practice r ON r.id = t.practice_id "
         "JOIN contact_point p ON p.practice_id = t.practice_id AND p.id = t.contact_point_id "
         "WHERE t.practice_id = %(practice)s AND t.id = ANY(%(ids)s::bigint[]) ORDER BY t.id",
         practice=practice_id, ids=ids, confirmed=CONFIRMED_WITHIN, queried=QUERIED_WITHIN,
     )  # fmt: skip
+
+
+def fresh(at: str) -> str:
+    """Return the condition under which contact point ``p`` may be written to by name at an instant of SQL (NUM-02)."""
+    return (
+        f"(coalesce(p.last_confirmed_on > ({at} - %(confirmed)s)::date, false) "
+        f"OR p.reassigned = 'no' AND coalesce(p.reassigned_checked_on >= ({at} - %(queried)s)::date, false))"
+    )
 
 
 def _freeze(practice: Practice, touches: Sequence[Touch], now: datetime) -> None:
