@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from recare.base import db
-from recare.campaigns import audience, campaign, playbook
+from recare.campaigns import audience, campaign, playbook, why
 from recare.compliance.decision import Reason
 from recare.compliance.gates import in_words
 
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from recare.campaigns.preview import Reason as PreviewReason
     from recare.campaigns.why import Run
 
-CHANNELS: Final = {
-    "sms": "text message", "email": "e-mail", "call": "call", "letter": "letter", "portal": "portal message",
-    "preferred": "the way the patient prefers",
-}  # fmt: skip
+CHANNELS: Final = why.CHANNELS | {"preferred": "the way the patient prefers"}
 CONDITIONS: Final = {
     "no_reply": "has not answered", "not_clicked": "has not opened the link", "reachable": "can be reached",
     "offer_eligible": "may have the offer", "unfinished_plan": "has an unfinished treatment plan",

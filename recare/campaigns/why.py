@@ -21,12 +21,8 @@ if TYPE_CHECKING:
     from recare.campaigns.material import PatientRow
 
 CHANNELS: Final = {
-    "sms": "text message",
-    "email": "e-mail",
-    "call": "call",
-    "letter": "letter",
-    "portal": "portal message",
-}
+    "sms": "text message", "email": "e-mail", "call": "call", "letter": "letter", "portal": "portal message",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +62,6 @@ class Run:
     def considered(self) -> int:
         """Everybody in the segment."""
         return self.contacted + self.not_contacted
-
-    def __str__(self) -> str:
-        causes = ", ".join(
-            f"{cause.patients:,} {cause.words[:1].lower()}{cause.words[1:].rstrip('.')}" for cause in self.causes
-        )
-        return f"{self.contacted:,} contacted, {self.not_contacted:,} not" + (f": {causes}." if causes else ".")
 
 
 class NoPatientError(LookupError):

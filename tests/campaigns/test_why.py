@@ -94,7 +94,11 @@ def test_a_run_is_counted_whole(practice: Practice) -> None:
            "(SELECT contact_point_id FROM patient_contact WHERE patient_id = %(i)s)", n=NOW, p=practice.id, i=refused)  # fmt: skip
     advance.advance_batch(practice.id, NOW)
     run = why.for_run(practice.id, campaign_id)
-    assert str(run) == "4 contacted, 2 not: 1 asked us to stop, 1 has agreed to none of the channels of this campaign."
+    assert (run.contacted, run.not_contacted) == (4, 2)
+    assert [(cause.patients, cause.words) for cause in run.causes] == [
+        (1, "Asked us to stop."),
+        (1, "has agreed to none of the channels of this campaign"),
+    ]
 
 
 def test_an_unknown_patient_or_practice_is_one_sentence(practice: Practice) -> None:
