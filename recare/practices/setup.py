@@ -110,7 +110,6 @@ class PracticeSpec(_Strict):
     tz: str
     phone: str = ""
     email: str = ""
-    website: str = ""
     address: Address = Address()
     providers: tuple[ProviderSpec, ...] = ()
     operatories: tuple[OperatorySpec, ...] = ()

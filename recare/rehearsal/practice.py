@@ -31,7 +31,6 @@ PRACTICE: dict[str, Any] = {
     "tz": "America/Chicago",
     "phone": fictional.PRACTICE_NUMBER,
     "email": "frontdesk@mapledental.example.com",
-    "website": "https://mapledental.example.com",
     "address": {"street": "210 Larkspur Ave", "city": "Lindenfield", "state": "IL", "zip": "60540", "country": "US"},
     "providers": [
         {"id": "DOC1", "name": "Dr. Iris Hollinbeck", "kind": "dentist"},
