@@ -65,9 +65,7 @@ def also_read(older: Sequence[str]) -> None:
 def _kept(path: Path) -> list[str]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        fresh = path.with_name(
-            f".secret.{os.getpid()}"
-        )  # whole or not at all: an empty key would be one that everybody knows
+        fresh = path.with_name(f".secret.{os.getpid()}")  # whole or not at all: everybody knows an empty key
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
         with contextlib.suppress(FileExistsError):

@@ -97,9 +97,13 @@ def dismiss(practice_id: int, patient_id: int, notice: Notice, actor: str, now: 
 
 def pause(practice_id: int, patient_id: int, until: date | None, actor: str, now: datetime) -> bool:
     """Leave a patient alone until a day, or (None) no longer; return False when that was so already."""
-    return _change(
-        practice_id, patient_id, "paused_until", until, actor, "paused a patient" if until else "ended a pause", now
-    )
+    changed = db.run(
+        "UPDATE patient SET paused_until = %(until)s WHERE practice_id = %(practice)s AND id = %(patient)s "
+        "AND paused_until IS DISTINCT FROM %(until)s",
+        practice=practice_id, patient=patient_id, until=until,
+    )  # fmt: skip
+    verb, detail = ("paused a patient", {"until": until.isoformat()}) if until else ("ended a pause", {})
+    return _changed(changed, practice_id, patient_id, actor, verb, now, **detail)
 
 
 def hold(practice_id: int, patient_id: int, why: str, actor: str, now: datetime) -> bool:
@@ -154,18 +158,6 @@ def _standing(practice_id: int, patient_id: int) -> str:
     if not found:
         raise LookupError("There is no such patient.")
     return str(found[0][0])
-
-
-def _change(  # noqa: PLR0913, PLR0917
-    practice_id: int, patient_id: int, column: str, wanted: date | None, actor: str, verb: str, now: datetime
-) -> bool:
-    changed = db.run(
-        f"UPDATE patient SET {column} = %(wanted)s WHERE practice_id = %(practice)s AND id = %(patient)s "
-        f"AND {column} IS DISTINCT FROM %(wanted)s",
-        practice=practice_id, patient=patient_id, wanted=wanted,
-    )  # fmt: skip
-    detail = {"until": wanted.isoformat()} if wanted else {}
-    return _changed(changed, practice_id, patient_id, actor, verb, now, **detail)
 
 
 def _changed(

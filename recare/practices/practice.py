@@ -81,10 +81,10 @@ def named(slug: str) -> Practice:
 
 
 def create(slug: str, name: str, tz: str, **more: Any) -> Practice:
-    """Add a practice; ``more`` are further columns. Raises ValueError for an unknown time zone or a name over 40 characters."""
+    """Add a practice; ``more`` are further columns. Raises ValueError for a name over 40 characters, KeyError for an unknown time zone."""
     if len(name) > 40:
         raise ValueError("The practice's name must fit a text message: 40 characters at most.")
-    ZoneInfo(tz)  # raises ValueError or KeyError when there is no such zone
+    ZoneInfo(tz)
     fields = {"slug": slug, "name": name, "tz": tz, "legal_name": name, "salt": secrets.token_hex(16)} | more
     if "policy" in fields:
         fields["policy"] = db.json(fields["policy"])

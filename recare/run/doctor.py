@@ -40,7 +40,7 @@ _JOBS = "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1 ORDER 
 def examine(home: Path, urls: Urls) -> list[Finding]:
     """Look at versions, disk, database role, row-level security, schema and jobs. Needs Django loaded."""
     with psycopg.connect(urls.app, autocommit=True) as connection:
-        findings = [*_versions(connection), _disk(home), *_role(connection)]
+        findings = [*_versions(connection), _disk(home), _role(connection)]
         findings += [_row_security(connection), _schema(), _jobs(connection), _stops(), _backed_up(connection)]
     return findings
 
@@ -60,14 +60,14 @@ def _disk(home: Path) -> Finding:
     return Finding("Data folder", f"{home}, {free / 1024**3:.1f} GB free", free >= database.LEAST_FREE)
 
 
-def _role(connection: psycopg.Connection[tuple[object, ...]]) -> list[Finding]:
+def _role(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:
     owned = connection.execute(
         "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tableowner = current_user"
     ).fetchone()
     user = connection.info.user
     if owned and owned[0]:
-        return [Finding("Database role", f"{user} owns the tables; set DATABASE_OWNER_URL to keep the two apart")]
-    return [Finding("Database role", f"{user}, not the owner of the tables, no superuser")]
+        return Finding("Database role", f"{user} owns the tables; set DATABASE_OWNER_URL to keep the two apart")
+    return Finding("Database role", f"{user}, not the owner of the tables, no superuser")
 
 
 def _row_security(connection: psycopg.Connection[tuple[object, ...]]) -> Finding:
