@@ -112,10 +112,11 @@ $$;
 -- with the MERGE that writes it.
 
 -- Consumes up to so many marks (null: all) and returns whose they were. Marks that open transactions hold are left for the next time.
+-- Rows are locked and then found by their place, so that no plan depends on how many marks there were when it was made.
 CREATE FUNCTION take_marks(practices bigint[], most integer) RETURNS SETOF bigint LANGUAGE sql AS $$
-DELETE FROM patient_change WHERE (practice_id, patient_id) IN (
-    SELECT practice_id, patient_id FROM patient_change WHERE practice_id = ANY(practices)
-    ORDER BY practice_id, patient_id LIMIT most FOR UPDATE SKIP LOCKED) RETURNING patient_id
+DELETE FROM patient_change WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM patient_change WHERE practice_id = ANY(practices)
+    ORDER BY practice_id, patient_id LIMIT most FOR UPDATE SKIP LOCKED)) RETURNING patient_id
 $$;
 
 -- Computes everybody's facts anew; returns how many rows are new or different.
@@ -127,20 +128,24 @@ END $$;
 
 -- Computes the facts of those who are marked, and of everybody whose household has grown or shrunk by that; returns how many marks and whom.
 -- Each statement looks anew: what somebody has committed before a mark is taken is seen by the statements after it.
-CREATE FUNCTION refresh_facts(practice bigint, most integer, OUT marks integer, OUT people bigint[]) LANGUAGE plpgsql AS $$
+CREATE FUNCTION refresh_facts(practice bigint, most integer, OUT marks integer, OUT people bigint[]) LANGUAGE plpgsql
+    -- few people: looked up one by one, in the order written, however old the statistics are
+    SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan
+AS $$
 DECLARE
     marked bigint[] := ARRAY(SELECT take_marks(ARRAY[practice], most));
+    homes bigint[];
 BEGIN
     marks := cardinality(marked);
     IF marks > 0 THEN
+        homes := ARRAY(  -- where they are now, and where they were when facts last looked
+            SELECT household_id FROM patient WHERE practice_id = practice AND id = ANY(marked)
+            UNION SELECT household_id FROM patient_facts WHERE practice_id = practice AND patient_id = ANY(marked));
         people := marked || ARRAY(
-            SELECT p.id FROM patient p
-            JOIN patient_facts f ON f.practice_id = p.practice_id AND f.patient_id = p.id
-            LEFT JOIN household_sizes(ARRAY[practice]) h ON h.practice_id = p.practice_id AND h.household_id = p.household_id
-            WHERE p.practice_id = practice AND p.id <> ALL(marked) AND f.household_size <> greatest(coalesce(h.size, 1), 1)
-                AND p.household_id IN (
-                    SELECT household_id FROM patient WHERE practice_id = practice AND id = ANY(marked)
-                    UNION SELECT household_id FROM patient_facts WHERE practice_id = practice AND patient_id = ANY(marked)));
+            SELECT p.id FROM unnest(homes) AS home
+            JOIN patient p ON p.practice_id = practice AND p.household_id = home AND p.id <> ALL(marked)
+            JOIN patient_facts f ON f.practice_id = practice AND f.patient_id = p.id
+            WHERE f.household_size <> coalesce((SELECT size FROM household_sizes(ARRAY[practice]) WHERE household_id = home), 1));
         PERFORM write_facts(ARRAY[practice], people);
     END IF;
 END $$;
