@@ -290,11 +290,11 @@ def do_not_call(request: StaffRequest, who: Person) -> HttpResponse:
             )
         return _back(who)
     phones = [point.id for point in chart.points(practice, who.id) if point.kind == "phone"]
-    standing.ban(practice, who.id, "call", request.staff, now)
     if phones:
         revoke.revoke_points(
             practice, phones, ("call",), "front_desk", request.staff, "DNC_INTERNAL", f"front_desk:{request.staff}", now
         )
+    standing.ban(practice, who.id, "call", request.staff, now)
     toasts.success(request, "Noted. Nobody here calls this patient any more, at any number.")
     return _back(who)
 
