@@ -233,7 +233,7 @@ def _rest(practice: Practice, patients: list[int], mark: str) -> None:
 
 _NAMES: Final = {
     "patient_id": "SELECT id FROM patient", "booking_id": "SELECT id FROM booking", "campaign_id": "SELECT id FROM campaign",
-    "message_id": "SELECT id FROM message WHERE channel = 'email'", "sender_id": "SELECT id FROM sender", "point_id": "SELECT id FROM contact_point",
+    "message_id": "SELECT id FROM message WHERE channel = 'email'", "sender_id": "SELECT id FROM sender WHERE channel = 'email'", "point_id": "SELECT id FROM contact_point",
     "delivery_id": "SELECT id FROM sandbox_delivery WHERE channel = 'email'", "task_id": "SELECT id FROM task", "call_id": "SELECT id FROM call",
     "version_id": "SELECT id FROM template_version", "membership_id": "SELECT id FROM membership", "export_id": "SELECT id FROM export_request",
 }  # fmt: skip
