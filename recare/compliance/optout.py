@@ -63,6 +63,7 @@ class _Rules:
     keywords: dict[str, str]
     clauses: frozenset[str]
     spared: re.Pattern[str]
+    instead: re.Pattern[str]
     phrases: tuple[tuple[str, re.Pattern[str]], ...]
     anywhere: tuple[tuple[str, str], ...]
     whole: dict[str, str]
@@ -88,6 +89,7 @@ def _rules() -> _Rules:
         clauses=frozenset(data["clauses"]),
         keywords={word: language for language, words in data["keywords"].items() for word in words},
         spared=any_of(data["spared"]),
+        instead=any_of(data["instead"]),
         phrases=tuple((language, any_of(patterns)) for language, patterns in data["phrases"].items()),
         anywhere=tuple((language, word.casefold()) for language, words in data["anywhere"].items() for word in words),
         whole={word.casefold(): language for language, words in data["whole"].items() for word in words},
@@ -168,6 +170,8 @@ def _keyword(words: str, rules: _Rules) -> OptOut | None:
 
 def _clause(text: str, rules: _Rules) -> OptOut | None:
     """A request in one part of a longer text ("Don't cancel my visit, but stop texting me"); a stop word alone in a question is none."""
+    if rules.instead.search(_words(text)):
+        return None
     for part, end in _CLAUSES.findall(text):
         words = _mend(_words(part), rules)
         if rules.spared.search(words):
@@ -184,10 +188,11 @@ def _clause(text: str, rules: _Rules) -> OptOut | None:
 def _phrase(words: str, rules: _Rules) -> OptOut | None:
     spared = rules.spared.search(words)
     rest = rules.spared.sub(" ", words) if spared else words
+    doubtful = spared or rules.instead.search(words)
     for language, pattern in rules.phrases:
         match = pattern.search(rest)
         if match:
-            return OptOut("maybe" if spared else "stop", match.group().strip(), language)
+            return OptOut("maybe" if doubtful else "stop", match.group().strip(), language)
     return OptOut("maybe", spared.group(), "") if spared else None
 
 

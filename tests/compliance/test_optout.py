@@ -84,7 +84,7 @@ def test_a_text_without_any_stop_sign_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize("verdict", sorted(VECTORS))
-def test_opt_01_fifteen_hundred_replies_are_read_as_they_must_be(verdict: str) -> None:
+def test_opt_01_replies_by_the_hundred_are_read_as_they_must_be(verdict: str) -> None:
     assert [(text, read(text).verdict) for text in VECTORS[verdict] if read(text).verdict != verdict] == []
 
 
