@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from django.db import OperationalError
 
 from recare.base import db
 from recare.channels.email import mailbox as channel
@@ -49,6 +50,10 @@ def _read(practice_id: int, box: Mailbox, now: datetime) -> int:
         log.warning("mailbox not read", practice=practice_id, sender=box.sender_id, error=str(error))
         with db.scope(practice_id):
             mailboxes.note_trouble(practice_id, box, str(error), now)
+    except (
+        OperationalError
+    ) as error:  # two waited for each other, or the database goes away: the next look takes up here
+        log.warning("mailbox put off", practice=practice_id, sender=box.sender_id, error=type(error).__name__)
     else:
         with db.scope(practice_id):
             mailboxes.note_read(practice_id, box.sender_id, now, more=len(numbers) > LIMIT)
@@ -82,6 +87,8 @@ def _take(practice_id: int, box: Mailbox, validity: int, mail: Mail, now: dateti
             if not mailboxes.advance(practice_id, box.sender_id, validity, mail.uid):
                 return 0
             mailboxes.count(practice_id, box.sender_id, mails.bring_in(practice_id, box, mail, now))
+    except OperationalError:
+        raise
     except Exception as error:  # noqa: BLE001  # one odd mail must not hold up everybody's STOP behind it
         log.warning(
             "mail set aside", practice=practice_id, sender=box.sender_id, uid=mail.uid, error=type(error).__name__

@@ -8,6 +8,7 @@ from email import message_from_bytes
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import OperationalError
 
 from recare.base import db
 from recare.inbox import apply, mail, mailbox
@@ -357,6 +358,23 @@ def test_a_mail_that_makes_us_stumble_is_left_to_a_person_and_the_next_is_read(
     assert sorted(kind for kind, _ in open_tasks(desk)) == ["mail_not_understood", "reply", "reply"]
     assert where(desk, person)["held_at"] == NOW
     assert desk.look(NOW + SOON) == 0
+
+
+def test_a_mail_that_waited_in_a_deadlock_is_brought_in_by_the_next_look(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = mailed(desk)
+    desk.arrives(mails.answer("Please stop"), person)
+    with monkeypatch.context() as patched:
+        patched.setattr(mail, "bring_in", _deadlock)
+        assert desk.look() == 0
+    assert (desk.events, desk.box.error, open_tasks(desk)) == (0, "", [])
+    assert desk.look(NOW + SOON) == 1
+    assert where(desk, person)["email_out_at"] == NOW + SOON
+
+
+def _deadlock(*_: Any) -> Any:
+    raise OperationalError
 
 
 def test_the_worker_calls_on_a_practice_whose_mailbox_is_due(desk: Desk) -> None:
