@@ -92,8 +92,9 @@ SELECT p.id FROM practice p WHERE p.id = ANY(%(practices)s::bigint[]) AND (
     OR EXISTS (SELECT FROM mailbox b WHERE b.practice_id = p.id AND b.due_at <= %(now)s)
     OR EXISTS (SELECT FROM patient_change c WHERE c.practice_id = p.id)
     OR EXISTS (SELECT FROM enrolment e WHERE e.practice_id = p.id AND e.state = 'waiting' AND e.due_at <= %(now)s)
-    OR EXISTS (SELECT FROM message m WHERE m.practice_id = p.id AND m.state = 'queued' AND m.not_before <= %(now)s)
-    OR EXISTS (SELECT FROM message m WHERE m.practice_id = p.id AND m.state IN ('sending', 'unknown'))
+    OR EXISTS (SELECT FROM message m WHERE m.practice_id = p.id AND m.state = 'queued' AND m.not_before <= %(now)s  -- a person posts letters
+               AND m.channel = ANY (ARRAY(SELECT s.channel FROM sender s WHERE s.practice_id = p.id AND s.paused_at IS NULL)))
+    OR EXISTS (SELECT FROM message m WHERE m.practice_id = p.id AND m.state IN ('sending', 'unknown') AND m.settled_at IS NULL)
     OR EXISTS (SELECT FROM booking b WHERE b.practice_id = p.id AND b.state = 'held' AND b.held_until <= %(now)s)
     OR NOT EXISTS (SELECT FROM stage_run s WHERE s.practice_id = p.id AND s.ran_at > %(now)s - interval '1 hour'))
 ORDER BY p.id

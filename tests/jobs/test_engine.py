@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -14,6 +16,7 @@ from recare.patients import changes
 from recare.practices.practice import Practice
 from tests.conftest import new_practice
 from tests.factories import make_patient
+from tests.messages import outbox
 
 
 def test_a_step_that_follows_another_at_once_leaves_rare_work_alone(practice: Practice, now: datetime) -> None:
@@ -48,6 +51,34 @@ def test_only_practices_with_work_are_asked(practice: Practice, now: datetime) -
     assert busy.id in found
     assert not {idle.id, virtual.id} & set(found)
     assert idle.id in queue.due_practices(now + timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        {
+            "channel": "email",
+            "state": "unknown",
+            "claimed_at": outbox.NOW,
+            "settled_at": outbox.NOW,
+        },  # a person looks into it
+        {"channel": "sms"},  # the practice has no sender for texts
+    ],
+)
+def test_what_only_a_person_can_move_on_asks_no_worker_every_few_seconds(
+    practice: Practice, waits: dict[str, Any]
+) -> None:
+    place = new_practice()
+    engine.step(place.id, outbox.NOW)
+    with db.scope(place.id):
+        outbox.make_sender(place.id, "email")
+        outbox.make_message(outbox.make_case(place.id), **waits)
+    soon = outbox.NOW + timedelta(minutes=1)
+    assert place.id not in queue.due_practices(soon)
+    with db.scope(place.id):
+        db.run("UPDATE message SET settled_at = NULL WHERE practice_id = %(p)s", p=place.id)
+        outbox.make_sender(place.id, "sms")
+    assert place.id in queue.due_practices(soon)
 
 
 def test_what_patients_write_is_read_while_the_practice_has_stopped_all_sending(
