@@ -232,16 +232,17 @@ def halt(practice_id: int, sender_id: int, reason: str, now: datetime) -> None:
 
 
 def _complaint(practice_id: int, trouble: Trouble, event: DeliveryEvent, now: datetime) -> None:
-    """A complaint is an opt-out of all e-mail to the address (EML-05), and counts against the sender (EML-03)."""
+    """A complaint is an opt-out of all e-mail to the address (EML-05), and counts against the sender on the day it comes (EML-03)."""
     consent.complaint(practice_id, trouble.contact_point_id, f"{event.provider}:{event.event_id}", now)
     if trouble.sender_id is None:
         return
     complained, sent = db.tuples(
-        "SELECT count(complained_at), count(*) FROM message WHERE practice_id = %(practice)s AND sender_id = %(sender)s "
-        "AND state = 'sent' AND bounced_at IS NULL AND sent_at > %(since)s",
+        "SELECT count(*) FILTER (WHERE complained_at > %(since)s), count(*) FILTER (WHERE state = 'sent' AND bounced_at IS NULL "
+        "AND sent_at > %(since)s) FROM message WHERE practice_id = %(practice)s AND sender_id = %(sender)s "
+        "AND greatest(sent_at, complained_at) > %(since)s",
         practice=practice_id, sender=trouble.sender_id, since=now - HEALTH_DAYS,
     )[0]  # fmt: skip
-    rate = complained / sent if sent else 0.0
+    rate = complained / max(sent, 1)
     if rate >= COMPLAINTS_PAUSE and sent >= COMPLAINTS_AT_LEAST:
         halt(practice_id, trouble.sender_id, f"{complained} of {sent} readers complained within a week.", now)
     elif rate >= COMPLAINTS_WARN:

@@ -145,7 +145,9 @@ def test_sms_04_delivered_stays_delivered_and_a_repeated_event_is_one(case: outb
 
 
 def test_a_callback_settles_a_message_whose_fate_was_unknown(case: outbox.Case) -> None:
-    message = outbox.make_message(case, state="unknown", claimed_at=NOW, attempt=1)
+    message = outbox.make_message(case, state="unknown", claimed_at=NOW - timedelta(hours=1), attempt=1)
+    settle.settle_batch(case.practice_id, NOW)
+    assert tasks(case) == ["send_unknown"]
     deliveries.record_delivery(case.practice_id, event(message, "delivered"), NOW)
     assert outbox.message(case.practice_id, message).state == "sent"
 
@@ -210,6 +212,27 @@ def test_eml_05_a_complaint_is_an_opt_out_of_all_email(case: outbox.Case) -> Non
     message = sent(case, "email")
     deliveries.record_delivery(case.practice_id, event(message, "complained"), NOW)
     assert point(case, message, "complained_at") == NOW
+
+
+@pytest.mark.parametrize(
+    ("delivered", "complaints", "of_older", "does"),
+    [
+        (1000, 1, 0, "warns"), (1001, 1, 0, ""), (1000, 2, 0, "warns"), (1000, 2, 1, "pauses"), (1000, 0, 3, "pauses"), (199, 1, 0, "warns"), (200, 1, 0, "pauses"),
+        (199, 20, 0, "warns"), (334, 1, 0, "warns"), (333, 1, 0, "pauses"), (1667, 5, 0, "warns"), (1666, 5, 0, "pauses"), (5, 0, 1, "warns"),
+    ],
+)  # fmt: skip
+def test_EML_03_complaints_of_seven_days_at_the_edges_also_about_older_messages(  # noqa: N802
+    case: outbox.Case, delivered: int, complaints: int, of_older: int, does: str
+) -> None:
+    older = [sent(case, "email") for _ in range(of_older)]
+    db.run("UPDATE message SET sent_at = %(at)s, claimed_at = %(at)s WHERE practice_id = %(p)s AND id = ANY(%(ids)s::bigint[])", p=case.practice_id, ids=older, at=NOW - timedelta(days=9))  # fmt: skip
+    messages = [sent(case, "email") for _ in range(max(complaints, 1))]
+    copy_messages(case, messages[0], delivered - len(messages))
+    for message in [*older, *messages[:complaints]]:
+        deliveries.record_delivery(case.practice_id, event(message, "complained"), NOW)
+    kinds = set(tasks(case))
+    assert bool(paused(case, "email")) is (does == "pauses")
+    assert ("sender_warning" in kinds or "sender_paused" in kinds) is bool(does)
 
 
 @pytest.mark.parametrize(("complaints", "pauses"), [(2, False), (3, True)])
