@@ -177,9 +177,10 @@ def lines(practice_id: int) -> list[Line]:
     counts = {
         row[0]: row[1:]
         for row in db.tuples(
-            "SELECT campaign_id, count(*) FILTER (WHERE arm = 'treated'), count(*) FILTER (WHERE arm = 'held_out'), "
-            "count(*) FILTER (WHERE arm = 'treated' AND EXISTS (SELECT FROM outcome o WHERE o.practice_id = %(practice)s "
-            "AND o.enrolment_id = e.id AND o.kind = 'booked')) FROM enrolment e WHERE practice_id = %(practice)s GROUP BY campaign_id",
+            "SELECT e.campaign_id, count(*) FILTER (WHERE e.arm = 'treated'), count(*) FILTER (WHERE e.arm = 'held_out'), "
+            "count(o.id) FILTER (WHERE e.arm = 'treated') FROM enrolment e LEFT JOIN outcome o "
+            "ON o.practice_id = e.practice_id AND o.enrolment_id = e.id AND o.kind = 'booked' "
+            "WHERE e.practice_id = %(practice)s GROUP BY e.campaign_id",
             practice=practice_id,
         )
     }
