@@ -38,9 +38,7 @@ class Finding:
 
 
 _FINDINGS = """
-WITH place AS (
-    SELECT tz, (%(today)s::date::timestamp AT TIME ZONE tz) AS midnight FROM practice WHERE id = %(practice)s
-), open_recall AS (
+WITH open_recall AS (
     SELECT r.*, f.birthdate, f.adult_on, f.last_hygiene_on FROM recall r
     JOIN patient_facts f ON f.practice_id = r.practice_id AND f.patient_id = r.patient_id
     WHERE r.practice_id = %(practice)s AND r.due_on IS NOT NULL
@@ -48,36 +46,34 @@ WITH place AS (
 ), ahead AS (
     SELECT a.*, f.adult_on FROM appointment a
     JOIN patient_facts f ON f.practice_id = a.practice_id AND f.patient_id = a.patient_id
-    CROSS JOIN place
-    WHERE a.practice_id = %(practice)s AND a.status = 'scheduled' AND a.deleted_at IS NULL AND a.starts_at >= place.midnight
+    WHERE a.practice_id = %(practice)s AND a.status = 'scheduled' AND a.deleted_at IS NULL AND a.starts_on >= %(today)s
 ), found AS (
     SELECT 'child_on_adult' AS kind, patient_id, 'recall' AS record, id AS record_id, due_on AS day
     FROM open_recall WHERE kind = 'child' AND adult_on <= %(today)s
     UNION ALL
-    SELECT 'child_on_adult', patient_id, 'appointment', id, (starts_at AT TIME ZONE place.tz)::date
-    FROM ahead CROSS JOIN place WHERE adult_on <= %(today)s AND 'D1120' = ANY(codes)
+    SELECT 'child_on_adult', patient_id, 'appointment', id, starts_on
+    FROM ahead WHERE adult_on <= %(today)s AND 'D1120' = ANY(codes)
     UNION ALL
     SELECT 'prophy_and_perio', p.patient_id, 'recall', p.id, p.due_on FROM open_recall p
     WHERE p.kind = 'prophy' AND EXISTS (SELECT FROM open_recall o WHERE o.patient_id = p.patient_id AND o.kind = 'perio')
     UNION ALL
-    SELECT 'due_reset_by_broken', r.patient_id, 'recall', r.id, r.due_on FROM open_recall r CROSS JOIN place
+    SELECT 'due_reset_by_broken', r.patient_id, 'recall', r.id, r.due_on FROM open_recall r
     WHERE r.kind IN ('prophy', 'perio', 'child', 'exam')
         AND EXISTS (SELECT FROM appointment a WHERE a.practice_id = %(practice)s AND a.patient_id = r.patient_id
-            AND a.care & (16384 + 32768) <> 0 AND (a.starts_at AT TIME ZONE place.tz)::date = r.previous_on)
+            AND a.care & (16384 + 32768) <> 0 AND a.starts_on = r.previous_on)
         AND NOT EXISTS (SELECT FROM appointment a WHERE a.practice_id = %(practice)s AND a.patient_id = r.patient_id
-            AND a.care & 8192 <> 0 AND (a.starts_at AT TIME ZONE place.tz)::date = r.previous_on)
+            AND a.care & 8192 <> 0 AND a.starts_on = r.previous_on)
         AND NOT EXISTS (SELECT FROM procedure d WHERE d.practice_id = %(practice)s AND d.patient_id = r.patient_id
             AND d.care & 16383 <> 0 AND d.done_on = r.previous_on)
     UNION ALL
     SELECT 'recall_behind_visit', patient_id, 'recall', id, due_on FROM open_recall
     WHERE kind IN ('prophy', 'perio', 'child') AND due_on <= last_hygiene_on
     UNION ALL
-    SELECT 'booked_without_code', patient_id, 'appointment', id, (starts_at AT TIME ZONE place.tz)::date
-    FROM ahead CROSS JOIN place WHERE codes = '{}'
+    SELECT 'booked_without_code', patient_id, 'appointment', id, starts_on
+    FROM ahead WHERE codes = '{}'
     UNION ALL
-    SELECT 'still_scheduled', a.patient_id, 'appointment', a.id, (a.starts_at AT TIME ZONE place.tz)::date
-    FROM appointment a CROSS JOIN place
-    WHERE a.practice_id = %(practice)s AND a.status = 'scheduled' AND a.deleted_at IS NULL AND a.starts_at < place.midnight
+    SELECT 'still_scheduled', a.patient_id, 'appointment', a.id, a.starts_on FROM appointment a
+    WHERE a.practice_id = %(practice)s AND a.status = 'scheduled' AND a.deleted_at IS NULL AND a.starts_on < %(today)s
 )
 """
 

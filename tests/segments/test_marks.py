@@ -134,3 +134,31 @@ def test_a_mark_that_arrives_while_facts_are_computed_waits_and_stays() -> None:
     writer.join(10)
     with db.scope(practice.id):
         assert marks(practice.id) == [patient]
+
+
+@pytest.mark.usefixtures("committed")
+def test_who_has_looked_at_an_older_chart_does_not_write_over_newer_facts() -> None:
+    """Two workers compute one patient, the second from a newer chart; it waits for the first, and the newer facts stay."""
+    practice = new_practice()
+    with db.scope(practice.id):
+        patient = make_patient(practice.id, zip="60540")
+    done = threading.Event()
+
+    def second() -> None:
+        with db.scope(practice.id):
+            db.run(
+                "UPDATE patient SET zip = '60601' WHERE practice_id = %(p)s AND id = %(id)s", p=practice.id, id=patient
+            )
+            changes.mark(practice.id, [patient])
+        facts.refresh_batch(practice.id, NOW)
+        done.set()
+        connection.close()
+
+    worker = threading.Thread(target=second)
+    with db.scope(practice.id):
+        facts.rebuild([practice.id])
+        worker.start()
+        assert not done.wait(0.3)
+    worker.join(10)
+    with db.scope(practice.id):
+        assert facts.read(practice.id, [patient], NOW.date())[patient].zip == "60601"
