@@ -51,19 +51,14 @@ class _Sent:
 def bring_in(practice_id: int, box: Mailbox, mail: Mail, now: datetime) -> Kind:
     """Do what one mail asks for, inside the caller's scope, and return as what it counts. A second time it changes nothing."""
     place, found, key = practices.get(practice_id), incoming.parse(mail.raw), incoming.key_of(mail.raw)
-    counts_as: Kind = "left_alone"
-    if isinstance(found, Other) or _is_foreign(practice_id, found.our_id):
-        return counts_as
+    if isinstance(found, Other) or _is_anothers(practice_id, found.our_id):
+        return "left_alone"
     if isinstance(found, Answer):
-        events = _events(place, box, found, mail, now)
-        if [event for event in events if receive(event, now) is not None]:
-            counts_as = "answers"
-    elif isinstance(found, Bounce):
-        if _bounce(place, found, key, mail, now):
-            counts_as = "bounces"
-    elif _complaint(place, found, key, now):
-        counts_as = "complaints"
-    return counts_as
+        let_in = [event for event in _events(place, box, found, mail, now) if receive(event, now) is not None]
+        return "answers" if let_in else "left_alone"
+    if isinstance(found, Bounce):
+        return "bounces" if _bounce(place, found, key, mail, now) else "left_alone"
+    return "complaints" if _complaint(place, found, key, now) else "left_alone"
 
 
 def set_aside(practice_id: int, box: Mailbox, mail: Mail, now: datetime) -> None:
@@ -77,52 +72,53 @@ def set_aside(practice_id: int, box: Mailbox, mail: Mail, now: datetime) -> None
     )  # fmt: skip
 
 
-def _is_foreign(practice_id: int, our_id: str) -> bool:
-    """Whether it is about a message of another practice that reads the same mailbox, or about a test."""
-    return bool(our_id) and our_id.partition("-")[0] != str(practice_id)
+def _is_anothers(practice_id: int, our_id: str) -> bool:
+    """Whether it is about a message of another practice here, which reads the same mailbox."""
+    other = our_id.partition("-")[0]
+    if not other.isdecimal() or len(other) > 18 or int(other) == practice_id:
+        return False
+    return bool(db.value("SELECT EXISTS (SELECT FROM practice WHERE id = %(other)s)", other=int(other)))
 
 
 def _events(place: Practice, box: Mailbox, answer: Answer, mail: Mail, now: datetime) -> list[Inbound]:
     """The words as they come in at each address they concern: the one that we wrote to, and the one they came from."""
     if answer.sender in {box.address.lower(), place.email.lower()}:
         return []
-    answered = _by_id(place.id, answer.our_id)
-    last = answered or _last_to(place, answer.sender, now - ANSWER_WITHIN)
-    words = answer.words(last.subject, last.words) if last else answer.words()
+    answered, last = _by_id(place.id, answer.our_id), _last_to(place, answer.sender, now - ANSWER_WITHIN)
+    ours = answered or last
+    words = answer.words(ours.subject, ours.words) if ours else answer.words()
     verdict = optout.read(words).verdict
-    if last or _is_a_patients(
-        place, answer.sender
-    ):  # of what is older than our reading, people have read all but these
+    concerned = {"to": answered.address} if answered else {}
+    if last or _is_a_patients(place, answer.sender):  # older mail has been read by people, who know what to do with it
         counts = bool(answered) or verdict != "none" or mail.at >= box.added_at
     else:
         counts = verdict == "stop" and not answer.automatic  # a no counts from any address
-    at = {"to": answered.address} if answered else {}
-    if counts and answer.sender not in at.values():
-        at["from"] = answer.sender
+    if counts and answer.sender not in concerned.values():
+        concerned["from"] = answer.sender
     raw: dict[str, Any] = {"from": answer.sender, "subject": answer.subject, "text": answer.text[:_KEPT]}
     raw |= {"automatic": True} if answer.automatic else {}
     raw |= {"answers": answered.id} if answered else {}
     key = incoming.key_of(mail.raw)
     return [
-        Inbound(place.id, PROVIDER, f"{key}:{end}", "email", address, box.address, words, raw)
-        for end, address in at.items()
+        Inbound(place.id, PROVIDER, f"{key}:{which}", "email", address, box.address, words, raw)
+        for which, address in concerned.items()
     ]
 
 
 def _bounce(place: Practice, bounce: Bounce, key: str, mail: Mail, now: datetime) -> bool:
     """Note what became of a message, and act on its code (EML-04); a death that the report tells of comes in like a word of theirs (PAT-03)."""
-    sent = _by_id(place.id, bounce.our_id) or _last_named(place, [fate.recipient for fate in bounce.fates], mail.at)
+    named = _by_id(place.id, bounce.our_id)
+    sent = named or _last_named(place, [fate.recipient for fate in bounce.fates], mail.at)
     fate = bounce.fate_of(sent.address) if sent else None
     if sent is None or fate is None or fate.action == "delayed":
         return False
+    if (
+        fate.code.startswith("5.7.") and named is None
+    ):  # perhaps a mail that somebody wrote by hand; our sender is not to blame
+        return False
     if bounce.says_died:
-        raw = {"automatic": True, "answers": sent.id}
-        receive(
-            Inbound(
-                place.id, PROVIDER, f"{key}:died", "email", sent.address, "", "The mail server says: deceased.", raw
-            ),
-            now,
-        )
+        words, raw = "The mail server says: deceased.", {"automatic": True, "answers": sent.id}
+        receive(Inbound(place.id, PROVIDER, f"{key}:died", "email", sent.address, "", words, raw), now)
     kind: DeliveryKind = "bounced" if fate.action == "failed" else "delivered"
     event = DeliveryEvent(PROVIDER, key, kind, min(mail.at, now), message_id=sent.id, code=fate.code or "Undetermined")
     return record_delivery(place.id, event, now) and kind == "bounced"
@@ -147,9 +143,9 @@ WHERE m.practice_id = %(practice)s AND m.channel = 'email' AND m.state IN ('send
 
 
 def _by_id(practice_id: int, our_id: str) -> _Sent | None:
-    """The message with this id of ours, None when there is none."""
-    number = our_id.rpartition("-")[2]
-    if not number.isdecimal() or len(number) > 18:
+    """The message of this practice with this id of ours, None when there is none."""
+    place, _, number = our_id.partition("-")
+    if place != str(practice_id) or not number.isdecimal() or len(number) > 18:
         return None
     return db.one(_Sent, f"{_SENT} AND m.id = %(message)s", practice=practice_id, message=int(number))
 

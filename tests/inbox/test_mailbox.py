@@ -116,6 +116,21 @@ def test_OPT_01_an_answer_from_another_address_ends_mail_to_the_one_we_wrote_to_
     assert desk.one("SELECT count(*) FROM contact_point WHERE practice_id = %(p)s AND email_out_at IS NOT NULL") == 2
 
 
+def test_an_answer_from_another_address_that_asks_for_no_stop_is_one_task(desk: Desk) -> None:
+    person = mailed(desk)
+    desk.arrives(mails.answer("Yes please", sender="ada.at.work@example.org"), person)
+    desk.look()
+    assert (desk.events, open_tasks(desk)) == (1, [("booking_request", 3)])
+    assert where(desk, person)["held_at"] == NOW
+
+
+def test_OPT_01_a_stop_that_names_a_message_we_have_no_more_counts_by_its_sender(desk: Desk) -> None:  # noqa: N802
+    person = mailed(desk)
+    desk.arrives(mails.answer("STOP"), person, our_id=f"99999999-{person.sent}")  # as another installation called it
+    desk.look()
+    assert where(desk, person)["email_out_at"] == NOW
+
+
 @pytest.mark.parametrize("subject", ["unsubscribe", "Re: Maple Dental: see you soon? STOP"])
 def test_OPT_01_a_stop_in_the_subject_alone_counts(desk: Desk, subject: str) -> None:  # noqa: N802
     person = mailed(desk)
@@ -233,7 +248,8 @@ def test_EML_04_a_report_of_an_unknown_message_is_counted_and_no_more(desk: Desk
     assert (desk.box.left_alone, desk.box.bounces, open_tasks(desk)) == (3, 0, [])
 
 
-def test_EML_04_a_report_that_names_no_message_is_about_the_last_one_to_its_recipient(desk: Desk) -> None:  # noqa: N802
+@pytest.mark.parametrize(("code", "bounced"), [("5.1.1", 1), ("5.7.1", 0)])
+def test_EML_04_a_report_that_names_no_message_accuses_no_sender(desk: Desk, code: str, bounced: int) -> None:  # noqa: N802
     person = mailed(desk)
     with db.scope(desk.practice_id):
         db.run(
@@ -242,15 +258,13 @@ def test_EML_04_a_report_that_names_no_message_is_about_the_last_one_to_its_reci
             p=desk.practice_id,
             m=person.sent,
         )
-    bare = mails.report(
-        "MAILER-DAEMON@mx.example.net",
-        "Gone.",
-        "Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822; {to}\nAction: failed\nStatus: 5.1.1\n",
-        returned="",
+    status = f"Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822; {{to}}\nAction: failed\nStatus: {code}\n"
+    desk.arrives(
+        mails.report("MAILER-DAEMON@mx.example.net", "Gone.", status, returned="").replace("report.{id}", "r1"), person
     )
-    desk.arrives(bare.replace("report.{id}", "r1"), person)
     desk.look()
-    assert desk.one("SELECT count(*) FROM message WHERE practice_id = %(p)s AND bounced_at IS NOT NULL") == 1
+    assert desk.one("SELECT count(*) FROM message WHERE practice_id = %(p)s AND bounced_at IS NOT NULL") == bounced
+    assert desk.one("SELECT paused_at FROM sender WHERE practice_id = %(p)s") is None
 
 
 def test_PAT_03_a_report_that_tells_of_a_death_stops_everything_and_asks_a_person(desk: Desk) -> None:  # noqa: N802

@@ -21,6 +21,10 @@ from typing import Final, Literal
 from recare.channels.email import mime, quotes
 
 Action = Literal["failed", "delayed", "delivered"]
+_ACTIONS: Final[dict[str, Action]] = {
+    "failed": "failed",
+    "delivered": "delivered",
+}  # relayed, expanded: as open as delayed
 
 TEXT: Final = 100_000
 """Characters of a mail that are looked at; nobody's answer and its quote are longer."""
@@ -34,9 +38,10 @@ _PREFIXES: Final = re.compile(r"^(?:\s*(?:re|fw|fwd|rv|aw|sv|wg|tr|r)\s*(?:\[\d+
 _AWAY: Final = re.compile(
     r"^(?:automatic reply|auto(?:matic)?[- ]?(?:reply|response|antwort)|out of (?:the )?office|respuesta autom|fuera de la oficina)", re.IGNORECASE
 )  # fmt: skip
-_DIED: Final = re.compile(
-    r"\bdeceased\b|\bpassed away\b|\bfallecid[oa]\b|\bfalleci[oó]\b", re.IGNORECASE
-)  # qmail writes "connection died"
+_DIED: Final = re.compile(r"\b(?:deceased|passed away|fallecid[oa]|falleci[oó])\b", re.IGNORECASE)
+"""Not "died": qmail writes "connected but connection died"."""
+_RETRYING: Final = re.compile(r"will (?:be retried|retry|keep trying)|delayed|not yet been delivered", re.IGNORECASE)
+_BY_MACHINES: Final = ("X-Auto-Response-Suppress", "X-Autoreply", "X-Autorespond", "X-Autoresponder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,21 +169,14 @@ def _is_automatic(message: Message) -> bool:
     said = _header(message, "Auto-Submitted").lower().partition(";")[0].strip()
     if said:
         return said != "no"
-    return (
-        any(
-            message.get(name)
-            for name in ("X-Auto-Response-Suppress", "X-Autoreply", "X-Autorespond", "X-Autoresponder")
-        )
-        or _header(message, "Precedence").lower() == "auto_reply"
-        or bool(_AWAY.match(_header(message, "Subject")))
-    )
+    marked = any(message.get(name) for name in _BY_MACHINES) or _header(message, "Precedence").lower() == "auto_reply"
+    return marked or bool(_AWAY.match(_header(message, "Subject")))
 
 
 def _is_list(message: Message) -> bool:
     """Mail to many: a newsletter, a mailing list."""
-    return any(message.get(name) for name in ("List-Id", "List-Unsubscribe", "List-Post")) or (
-        _header(message, "Precedence").lower() in {"bulk", "list", "junk"}
-    )
+    marked = any(message.get(name) for name in ("List-Id", "List-Unsubscribe", "List-Post"))
+    return marked or _header(message, "Precedence").lower() in {"bulk", "list", "junk"}
 
 
 def _is_bounce(message: Message, sender: str) -> bool:
@@ -192,21 +190,17 @@ def _is_bounce(message: Message, sender: str) -> bool:
 def _text(message: Message) -> str:
     """The words: every text part that is no attachment; HTML only where there is no plain text."""
     plain = "\n".join(_decoded(part) for part in _parts(message, "text/plain"))
-    return (
-        plain
-        if plain.strip()
-        else "\n".join(quotes.text_of_html(_decoded(part)) for part in _parts(message, "text/html"))
-    )
+    if plain.strip():
+        return plain
+    return "\n".join(quotes.text_of_html(_decoded(part)) for part in _parts(message, "text/html"))
 
 
-def _parts(message: Message, kind: str) -> Iterator[Message]:
+def _parts(message: Message, wanted: str) -> Iterator[Message]:
     for part in message.walk():
-        broken = (
-            part.get_content_maintype() == "multipart" and not part.is_multipart()
-        )  # without its boundary it is text
-        if (
-            "text/plain" if broken else part.get_content_type()
-        ) == kind and part.get_content_disposition() != "attachment":
+        kind = part.get_content_type()
+        if kind.startswith("multipart/") and not part.is_multipart():
+            kind = "text/plain"  # it says nowhere what parts it
+        if kind == wanted and part.get_content_disposition() != "attachment":
             yield part
 
 
@@ -243,14 +237,12 @@ def _fates(message: Message) -> Iterator[Fate]:
     for report in _reports(message, "message/delivery-status"):
         for block in report:
             action = _header(block, "Action").lower().partition(" ")[0]
-            recipient = _first_address(_header(block, "Original-Recipient")) or _first_address(
-                _header(block, "Final-Recipient")
-            )
+            first, last = (_first_address(_header(block, f"{which}-Recipient")) for which in ("Original", "Final"))
+            recipient = first or last
             if not action or not (recipient or block.get("Status")):
                 continue  # the first block is about the message
             code = _code(_header(block, "Status"), _header(block, "Diagnostic-Code"))
-            known: dict[str, Action] = {"failed": "failed", "delivered": "delivered"}
-            yield Fate(recipient, known.get(action, "delayed"), code)  # relayed and expanded say as little
+            yield Fate(recipient, _ACTIONS.get(action, "delayed"), code)
 
 
 def _reports(message: Message, kind: str) -> Iterator[list[Message]]:
@@ -284,11 +276,9 @@ def _code(status: str, diagnostic: str) -> str:
 def _fate_in_words(message: Message, words: str) -> Fate:
     """A report without a report: the code in its words; a temporary one may still be under way."""
     recipient = _first_address(_header(message, "X-Failed-Recipients"))
-    code = _code("", words)
     basic = _BASIC.search(words)
-    code = code or (f"{basic.group(1)}.0.0" if basic else "")
-    waits = re.search(r"will (?:be retried|retry|keep trying)|delayed|not yet been delivered", words, re.IGNORECASE)
-    return Fate(recipient, "delayed" if waits else "failed", code)
+    code = _code("", words) or (f"{basic.group(1)}.0.0" if basic else "")
+    return Fate(recipient, "delayed" if _RETRYING.search(words) else "failed", code)
 
 
 def _fields(message: Message) -> Iterator[str]:
@@ -303,13 +293,7 @@ def _complaint(message: Message, raw: bytes) -> Incoming:
     kind = next(filter(None, (_header(block, "Feedback-Type").lower() for block in fields)), "abuse")
     if kind in {"auth-failure", "not-spam", "dmarc"}:
         return Other()
-    named = (
-        _first_address(_header(block, name)) for block in fields for name in ("Original-Rcpt-To", "Removal-Recipient")
-    )
-    returned = (
-        _first_address(_header(part, name))
-        for part in message.walk()
-        if part is not message
-        for name in ("X-HmXmrOriginalRecipient", "To")
-    )
-    return Complaint(_our_id_in(raw), next(filter(None, (*named, *returned)), ""))
+    named = [_header(block, name) for block in fields for name in ("Original-Rcpt-To", "Removal-Recipient")]
+    copies = [part for part in message.walk() if part is not message]
+    returned = [_header(part, name) for part in copies for name in ("X-HmXmrOriginalRecipient", "To")]
+    return Complaint(_our_id_in(raw), next(filter(None, map(_first_address, named + returned)), ""))
