@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from recare.base import db
 from recare.consent import revoke as consent
 from recare.consent.points import lock_points
-from recare.messages import codes, senders
-from recare.patients.tasks import open_task
+from recare.messages import codes, outbox, senders
+from recare.patients.tasks import close_known, open_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +105,7 @@ def _note(practice_id: int, message_id: int, event: DeliveryEvent) -> bool:
 
 
 def _stamp(practice_id: int, message_id: int, event: DeliveryEvent) -> None:
-    """Write the fact's timestamp, once. An accepted message whose fate was unknown is settled by it (SMS-04)."""
+    """Write the fact's timestamp, once. A message whose fate was unknown is settled by it, and nobody need look into it (SMS-04)."""
     column = {"delivered": "delivered_at", "undelivered": "bounced_at", "bounced": "bounced_at", "complained": "complained_at"}.get(event.kind)  # fmt: skip
     if column:
         db.run(
@@ -113,12 +113,15 @@ def _stamp(practice_id: int, message_id: int, event: DeliveryEvent) -> None:
             f"WHERE practice_id = %(practice)s AND id = %(message)s AND {column} IS NULL",
             practice=practice_id, message=message_id, at=event.at, code=event.code,
         )  # fmt: skip
-    db.run(
+    settled = db.run(
         "UPDATE message SET state = 'sent', sent_at = %(at)s, settled_at = %(at)s, "
+        "provider = CASE WHEN provider = '' THEN %(provider)s ELSE provider END, "
         "provider_ref = CASE WHEN provider_ref = '' THEN %(ref)s ELSE provider_ref END "
         "WHERE practice_id = %(practice)s AND id = %(message)s AND state IN ('sending', 'unknown')",
-        practice=practice_id, message=message_id, at=event.at, ref=event.ref,
+        practice=practice_id, message=message_id, at=event.at, provider=event.provider, ref=event.ref,
     )  # fmt: skip
+    if settled:
+        close_known(practice_id, [outbox.unknown_key(message_id)], event.provider, "the provider told", event.at)
 
 
 def lock(practice_id: int, troubles: Sequence[Trouble]) -> None:

@@ -294,3 +294,8 @@ def give_back(practice_id: int, messages: Sequence[Waiting], worker: str, until:
         practice=practice_id, worker=worker, until=until,
         ids=[message.id for message in messages], attempts=[message.next_attempt for message in messages],
     )  # fmt: skip
+
+
+def unknown_key(message_id: int) -> str:
+    """Return the key of the task that asks a person what became of a message."""
+    return f"send_unknown:{message_id}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from recare.base import db
 from recare.channels.outgoing import Result
-from recare.messages import send, senders
+from recare.messages import outbox, send, senders
 from recare.patients import tasks
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _write(practice_id: int, message: _Open, result: Result, now: datetime) -> i
     )  # fmt: skip
     if written and state == "unknown":
         tasks.open_task(
-            practice_id, "send_unknown", 4, now, once_key=_once(message.id), patient_id=message.patient_id,
+            practice_id, "send_unknown", 4, now, once_key=outbox.unknown_key(message.id), patient_id=message.patient_id,
             contact_point_id=message.contact_point_id, subject_table="message", subject_id=message.id,
         )  # fmt: skip
     return written
@@ -101,9 +101,7 @@ def decide_unknown(practice_id: int, message_id: int, actor: str, *, was_sent: b
         practice=practice_id, message=message_id, state="sent" if was_sent else "failed", now=now,
     )  # fmt: skip
     if decided:
-        tasks.close_known(practice_id, [_once(message_id)], actor, "went out" if was_sent else "did not go out", now)
+        tasks.close_known(
+            practice_id, [outbox.unknown_key(message_id)], actor, "went out" if was_sent else "did not go out", now
+        )
     return bool(decided)
-
-
-def _once(message_id: int) -> str:
-    return f"send_unknown:{message_id}"

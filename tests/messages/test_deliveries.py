@@ -9,7 +9,7 @@ import pytest
 
 from recare.base import db
 from recare.channels.outgoing import Result
-from recare.messages import answers, codes, deliveries, send
+from recare.messages import answers, codes, deliveries, send, settle
 from recare.messages.answers import Answer
 from recare.messages.deliveries import DeliveryEvent
 from tests import factories
@@ -148,8 +148,12 @@ def test_a_callback_settles_a_message_whose_fate_was_unknown(case: outbox.Case) 
     message = outbox.make_message(case, state="unknown", claimed_at=NOW - timedelta(hours=1), attempt=1)
     settle.settle_batch(case.practice_id, NOW)
     assert tasks(case) == ["send_unknown"]
-    deliveries.record_delivery(case.practice_id, event(message, "delivered"), NOW)
+    accepted = DeliveryEvent("recording", "e1", "accepted", NOW, ref="<1@mail.example.com>", message_id=message)
+    deliveries.record_delivery(case.practice_id, accepted, NOW)
     assert outbox.message(case.practice_id, message).state == "sent"
+    assert db.values("SELECT id FROM task WHERE practice_id = %(p)s AND done_at IS NULL", p=case.practice_id) == []
+    later = DeliveryEvent("recording", "e2", "delivered", NOW, ref="<1@mail.example.com>")  # known by the provider's own id from now on
+    assert deliveries.record_delivery(case.practice_id, later, NOW)
 
 
 def test_eml_04_a_report_for_a_strangers_message_is_ignored(case: outbox.Case) -> None:
