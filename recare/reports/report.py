@@ -60,7 +60,7 @@ class Waves:
             "before the turn belongs to neither side."
         )
         if self.alone:
-            said += f" {_listed(self.alone)} had nobody left to be compared with, so it is not counted here."
+            said += f" Not counted here, as nobody is left to be compared with: {_listed(self.alone).lower()}."
         if self.pending:
             said += f" {_listed(self.pending)} will be read when the days are over."
         return said

@@ -27,7 +27,7 @@ class Year:
     def finding(self) -> str:
         """The result in one honest sentence."""
         if not self.invited.of or not self.alone.of:
-            return f"{self.year}: too early. {self.pending} patients are drawn, and nobody of one side has 180 days behind them."
+            return f"{self.year}: too early. The 180 days of {self.pending:,} patients are not over."
         between = f"95 % interval {100 * self.lift.low:+.1f} to {100 * self.lift.high:+.1f} points"
         said = f"{100 * self.lift.value:+.1f} points ({between})"
         if not self.lift.certain:

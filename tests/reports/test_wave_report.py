@@ -100,7 +100,7 @@ def test_without_a_hold_out_the_last_wave_is_not_counted_and_the_page_says_so(pr
     report = build(practice, campaign_id, LATER)
     assert report.waves is not None
     assert [(line.number, line.watched) for line in report.waves.lines] == [(1, 60), (2, 30)]
-    assert "Wave 3 had nobody left to be compared with" in report.waves.in_words
+    assert "nobody is left to be compared with: wave 3." in report.waves.in_words
 
 
 def test_a_wave_whose_turn_would_have_come_after_the_end_is_left_alone_for_good(practice: Practice) -> None:
