@@ -144,6 +144,7 @@ class Reader:
             held=row.held,
             maybe_opt_out=row.maybe_opt_out,
             extension=row.extension,
+            banned_channels=tuple(row.banned),
             last_confirmed_on=row.last_confirmed_on,
             dnc_listed=row.dnc_listed,
             dnc_checked_on=row.dnc_checked_on,
@@ -153,7 +154,7 @@ class Reader:
             unencrypted_ok=row.unencrypted_ok,
             authorization_until=self.material.authorizations.get(patient.id) if patient else None,
             not_interested_on=row.not_interested_on,
-            consented_on=grant.effective_at.date() if grant else None,
+            consented_on=grant.effective_at.astimezone(self.tz).date() if grant else None,
             is_guardians=_is_guardians(row, patient) if patient else None,
         )
 

@@ -119,6 +119,7 @@ class PointRow:
     reassigned_checked_on: date | None
     suppressed_until: datetime | None
     holders: list[int]
+    banned: list[str]
     extension: str
     maybe_opt_out: bool
     not_interested_on: date | None
@@ -318,13 +319,18 @@ SELECT c.id, c.kind, c.address, c.sms_level, c.email_level, c.call_level, c.sms_
        c.hard_bounced_at IS NOT NULL AS hard_bounced, c.sms_incapable_at IS NOT NULL AS sms_incapable, c.last_confirmed_on,
        c.unencrypted_ok_at IS NOT NULL AS unencrypted_ok, c.held_at IS NOT NULL AS held, c.dnc_listed, c.dnc_checked_on,
        c.reassigned, c.reassigned_checked_on, c.suppressed_until,
-       coalesce(h.holders, '{}') AS holders, coalesce(h.extension, '') AS extension,
+       coalesce(h.holders, '{}') AS holders, coalesce(b.banned, '{}') AS banned, coalesce(h.extension, '') AS extension,
        coalesce(t.waiting, false) AS maybe_opt_out, o.day AS not_interested_on
 FROM contact_point c
 LEFT JOIN (
     SELECT contact_point_id, array_agg(patient_id) AS holders, max(extension) AS extension FROM patient_contact
     WHERE practice_id = %(practice)s AND contact_point_id = ANY(%(points)s::bigint[]) AND ended_at IS NULL
     GROUP BY contact_point_id) h ON h.contact_point_id = c.id
+LEFT JOIN (
+    SELECT pc.contact_point_id, array_agg(DISTINCT ban) AS banned FROM patient_contact pc
+    JOIN patient p ON p.practice_id = pc.practice_id AND p.id = pc.patient_id AND p.banned_channels <> '{}', unnest(p.banned_channels) AS ban
+    WHERE pc.practice_id = %(practice)s AND pc.contact_point_id = ANY(%(points)s::bigint[]) AND pc.ended_at IS NULL
+    GROUP BY pc.contact_point_id) b ON b.contact_point_id = c.id
 LEFT JOIN (
     SELECT contact_point_id, true AS waiting FROM task
     WHERE practice_id = %(practice)s AND done_at IS NULL AND kind = 'maybe_optout' AND contact_point_id = ANY(%(points)s::bigint[])

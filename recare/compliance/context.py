@@ -127,6 +127,8 @@ class Point:
     """Something came in from this address that nobody has read yet."""
     maybe_opt_out: bool = False
     extension: str = ""
+    banned_channels: tuple[str, ...] = ()
+    """What anybody who holds this number or address has forbidden there (HIP-05)."""
     last_confirmed_on: date | None = None
     dnc_listed: bool | None = None
     dnc_checked_on: date | None = None

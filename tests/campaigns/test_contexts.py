@@ -12,6 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from recare.base import db
 from recare.campaigns import contexts, review
 from recare.campaigns.contexts import Ask
+from recare.compliance.gates import decide
+from recare.compliance.packs import load_packs
 from tests.campaigns import build
 from tests.campaigns.build import NOW
 from tests.factories import insert, make_point
@@ -31,6 +33,38 @@ def one(practice: Practice, patient: int, **more: object) -> Context:
     build.refresh(practice.id)
     ask = Ask(patient, "sms", "R", point(practice.id), **more)  # type: ignore[arg-type]
     return contexts.load(practice.id, [ask], NOW)[0]
+
+
+def test_HIP_05_what_one_of_the_family_forbids_is_forbidden_on_the_number_they_share(practice: Practice) -> None:  # noqa: N802
+    patient = build.person(practice.id)
+    sister = build.person(practice.id)
+    shared = db.value("SELECT contact_point_id FROM patient_contact WHERE practice_id = %(p)s AND patient_id = %(i)s ORDER BY 1 LIMIT 1", p=practice.id, i=patient)  # fmt: skip
+    insert(
+        "patient_contact",
+        practice_id=practice.id,
+        patient_id=sister,
+        contact_point_id=shared,
+        label="mobile",
+        source="test",
+    )
+    db.run(
+        "UPDATE patient SET banned_channels = '{sms}' WHERE practice_id = %(p)s AND id = %(i)s", p=practice.id, i=sister
+    )
+    build.refresh(practice.id)
+    asked = {
+        channel: contexts.load(practice.id, [Ask(patient, channel, "R", shared)], NOW)[0] for channel in ("sms", "call")
+    }  # type: ignore[arg-type]
+    found = {channel: decide(context, load_packs(), NOW).codes for channel, context in asked.items()}
+    assert "PATIENT_RESTRICTION" in found["sms"]
+    assert "PATIENT_RESTRICTION" not in found["call"]
+    db.run(
+        "UPDATE patient_contact SET ended_at = %(now)s WHERE practice_id = %(p)s AND patient_id = %(i)s",
+        p=practice.id,
+        i=sister,
+        now=NOW,
+    )
+    again = contexts.load(practice.id, [Ask(patient, "sms", "R", shared)], NOW)[0]
+    assert "PATIENT_RESTRICTION" not in decide(again, load_packs(), NOW).codes
 
 
 def test_a_contact_of_anybody_on_the_number_counts_also_a_call_and_not_the_touch_asked_about(

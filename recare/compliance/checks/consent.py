@@ -46,8 +46,9 @@ def unread(q: Question) -> None:
 
 
 def restricted(q: Question) -> None:
-    """HIP-05: "no texts", "only call work": the strongest gate after suppression."""
-    if q.channel in q.patient.banned_channels and not q.exempt:
+    """HIP-05: "no texts", "only call work": the strongest gate after suppression; on a shared number for everybody who holds it."""
+    shared = q.point.banned_channels if q.point is not None else ()
+    if (q.channel in q.patient.banned_channels or q.channel in shared) and not q.exempt:
         q.deny("PATIENT_RESTRICTION", "HIP-05", q.channel)
 
 
