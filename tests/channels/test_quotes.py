@@ -47,6 +47,7 @@ PLAIN = {
     "no quote": ("Please stop.\nThank you,\nAda", "Please stop.\nThank you,\nAda"),
     "one label is a word": ("From: now on, no more mails please", "From: now on, no more mails please"),
     "De is a word": ("De: acuerdo, pero no más correos", "De: acuerdo, pero no más correos"),
+    "two dashes part words": ("Yes, but\n--\nno more mails", "Yes, but\n--\nno more mails"),
     "old marks": (">> Would you like?\n> Yes\nSTOP", "STOP"),
 }  # fmt: skip
 
@@ -67,6 +68,14 @@ UNMARKED = {
     "above, the word of our own footer": ("Unsubscribe\n\n" + OURS, "Unsubscribe"),
     "above marks, the word of our own footer": ("Unsubscribe\n\n" + MARKED, "Unsubscribe"),
     "below an outlook block": ("From: Maple Dental\nSent: Tuesday\nTo: Ada\n\n" + OURS + "\nplease stop\n", "please stop"),
+    "above and below an outlook block": (
+        "Hi,\n\nFrom: Maple Dental\nSent: Tuesday\n\n" + OURS + "\nplease stop\n",
+        "Hi,\n\nplease stop",
+    ),
+    "links written out": (
+        "Yes\n\nFrom: Maple Dental\nSent: Tuesday\n\n" + OURS.replace("Unsubscribe", "Unsubscribe<https://safelinks.example.net/?u=1>"),
+        "Yes",
+    ),
     "nothing of their own": ("On Tue, Jan 12, 2027 at 9:00 AM Maple Dental <desk@example.com> wrote:\n\n" + MARKED, ""),
     "nothing of their own, no marks": ("From: Maple Dental\nSent: Tuesday\n\n" + OURS, ""),
     "lines broken anew": ("No thanks\n\nMaple Dental:\nHi Ada, it has been a while since your last\nvisit to Maple Dental. Would you like to come?\nUnsubscribe", "No thanks\n\nMaple Dental:"),

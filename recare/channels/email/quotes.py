@@ -35,6 +35,9 @@ _BY_PROGRAM: Final = re.compile(
     r"obt(?:én|ener) outlook para).{0,80}$",
     re.IGNORECASE,
 )
+_ADDRESS: Final = re.compile(r"<?https?://\S+")
+_SIGNATURE: Final = "-- "
+"""With its space (RFC 3676, 4.3): two dashes alone may part somebody's own words."""
 _LINE: Final = 400
 """No longer line is a mail program's own."""
 _TELLING: Final = 16
@@ -49,7 +52,7 @@ def own_words(text: str, ours: str = "") -> str:
     """
     lines = _lines(text)
     not_own = _ours(lines, ours)
-    kept = [lines[at] for at in _unquoted(lines) if at not in not_own]
+    kept = [lines[at] for at in _unquoted(lines, max(not_own, default=-1) + 1) if at not in not_own]
     if not any(kept):
         kept = [_bare(line) for at, line in enumerate(lines) if at not in not_own and not _is_frame(_bare(line))]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
@@ -57,7 +60,7 @@ def own_words(text: str, ours: str = "") -> str:
 
 def _lines(text: str) -> list[str]:
     plain = _INVISIBLE.sub("", text).replace("\xa0", " ").replace("\r\n", "\n").replace("\r", "\n")
-    return [line.strip() for line in plain.split("\n")]
+    return [line if line == _SIGNATURE else line.strip() for line in plain.split("\n")]
 
 
 def _bare(line: str) -> str:
@@ -66,7 +69,8 @@ def _bare(line: str) -> str:
 
 
 def _folded(line: str) -> str:
-    return " ".join(_bare(line).casefold().split())
+    """The words alone: a mail program breaks lines anew, and writes out or changes the address behind a link."""
+    return " ".join(_ADDRESS.sub(" ", _bare(line)).casefold().split())
 
 
 def _ours(lines: Sequence[str], ours: str) -> frozenset[int]:
@@ -84,28 +88,28 @@ def _ours(lines: Sequence[str], ours: str) -> frozenset[int]:
             found.add(at)
     first = written.index(said[telling[0]]) if said[telling[0]] in short else 0
     above = [at for at in range(telling[0] - 1, -1, -1) if said[at]]
-    for at, line in zip(
-        above, reversed(written[:first]), strict=False
-    ):  # the greeting, before the first line that tells
+    for at, line in zip(above, reversed(written[:first]), strict=False):  # a greeting, before the first line that tells
         if said[at] != line:
             break
         found.add(at)
     return frozenset(found)
 
 
-def _unquoted(lines: Sequence[str]) -> Iterator[int]:
-    """The lines that no mail program has marked as quoted, as signature, or as its own."""
+def _unquoted(lines: Sequence[str], below: int) -> Iterator[int]:
+    """The lines that no mail program has marked as quoted, as signature, or as its own; ``below`` is the first line after all that is ours."""
     at, in_signature = 0, False
     while at < len(lines):
         frame = _frame(lines, at)
         if frame:
             at, in_signature = at + frame, False
-            if not _next(lines, at).startswith(">"):
-                return  # quoted without marks, down to the end
+            if not _next(lines, at).startswith(
+                ">"
+            ):  # quoted without marks: as far as we know our words, else to the end
+                at = below if below > at else len(lines)
             continue
         if lines[at].startswith(">"):
             in_signature = False
-        elif lines[at] == "--":  # RFC 3676, 4.3
+        elif lines[at] == _SIGNATURE:
             in_signature = True
         elif not in_signature and not _is_by_program(lines[at]):
             yield at
