@@ -15,6 +15,7 @@ import typst
 
 from recare.base import audit, db
 from recare.consent import revoke
+from recare.consent.points import lock_points
 from recare.messages import gate, outbox, send
 from recare.messages.outbox import Ruling, Settlement
 from recare.messages.render import PRINT_TASK
@@ -106,9 +107,7 @@ def ready(practice_id: int, now: datetime, ids: Collection[int] | None = None) -
 
 def _asked(practice_id: int, now: datetime, ids: Collection[int] | None) -> list[tuple[Letter, Waiting, Ruling | None]]:
     """Lock what waits with its contact points, and ask every gate about it."""
-    waiting = [one for one in outbox.lock_due(practice_id, ["letter"], now, 5 * MOST) if ids is None or one.id in ids][
-        :MOST
-    ]
+    waiting = outbox.lock_due(practice_id, ["letter"], now, MOST, ids)
     letters = {letter.id: letter for letter in _letters(practice_id, [one.id for one in waiting], now)}
     answers = gate.ask(practice_id, waiting, now) if waiting else []
     found: list[tuple[Letter, Waiting, Ruling | None]] = []
@@ -171,6 +170,7 @@ def post(practice: Practice, ids: Collection[int], day: date, actor: str, now: d
     if not today - POSTED_BACK <= day <= today:
         raise WrongDayError(f"Say a day between {today - POSTED_BACK:%d %B} and today.")
     at = min(now, datetime.combine(day, time(12), practice.zone))
+    _wait_for(practice.id, ids)
     found = _asked(practice.id, now, ids)
     by_hand = f"post:{actor}"
     rulings = [ruling for _, _, ruling in found if ruling is not None]
@@ -185,6 +185,16 @@ def post(practice: Practice, ids: Collection[int], day: date, actor: str, now: d
     detail = {"letters": len(gone), "day": day.isoformat(), "taken out": len(refused)}
     audit.record(practice.id, actor, "posted letters", "letters", now, detail)
     return Posted(len(gone), refused, len(set(ids)) - len(found))
+
+
+def _wait_for(practice_id: int, ids: Collection[int]) -> None:
+    """Wait until whoever looks at these letters has done so: what a person holds in their hands is not passed over as a claim passes rows over."""
+    found = db.values(
+        "SELECT contact_point_id FROM message WHERE practice_id = %(practice)s AND id = ANY(%(ids)s::bigint[]) AND channel = 'letter' "
+        "ORDER BY id FOR NO KEY UPDATE",
+        practice=practice_id, ids=list(ids),
+    )  # fmt: skip
+    lock_points(practice_id, found)
 
 
 def _close(practice_id: int, actor: str, now: datetime) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from recare.base import db
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,34 +125,39 @@ def expire(practice_id: int, now: datetime) -> int:
 _HELD: Final = "(held_at IS NOT NULL AND sms_out_at IS NULL AND call_out_at IS NULL AND email_out_at IS NULL AND wrong_number_at IS NULL)"
 
 
-def lock_due(practice_id: int, channels: Sequence[str], now: datetime, limit: int) -> list[Waiting]:
-    """Lock due messages together with their contact points, waiting for nobody.
+def lock_due(
+    practice_id: int, channels: Sequence[str], now: datetime, limit: int, only: Collection[int] | None = None
+) -> list[Waiting]:
+    """Lock due messages (of ``only`` these, when given) together with their contact points, waiting for nobody.
 
     Revocation and hold lock the same contact point: while one is under way the message is skipped, once it has committed the statements
     that follow see it. SKIP LOCKED on both rows makes a deadlock impossible. Held addresses stay queued, but an answer to the person's
     own words may go, and what a stop has ended is settled, held or not; messages of a paused campaign stay. Every look-up is by key: a
     join planned before the first ANALYZE would walk whole tables.
     """
-    ids = _lock_messages(practice_id, channels, now, limit)
+    ids = _lock_messages(practice_id, channels, now, limit, only)
     if not ids:
         return []
     points = _lock_points(practice_id, list(ids.values()))
     return _read(practice_id, [message for message, point in ids.items() if point in points], points)
 
 
-def _lock_messages(practice_id: int, channels: Sequence[str], now: datetime, limit: int) -> dict[int, int]:
+def _lock_messages(
+    practice_id: int, channels: Sequence[str], now: datetime, limit: int, only: Collection[int] | None
+) -> dict[int, int]:
     """Contact point by message, in the order in which they are due."""
     return dict(
         db.tuples(
             "SELECT m.id, m.contact_point_id FROM message m WHERE m.practice_id = %(practice)s AND m.state = 'queued' "
             "AND m.not_before <= %(now)s AND m.not_after > %(now)s AND m.channel = ANY(%(channels)s) "
+            "AND (%(only)s::bigint[] IS NULL OR m.id = ANY(%(only)s::bigint[])) "
             "AND (m.campaign_id IS NULL OR m.campaign_id <> ALL(ARRAY("
             "  SELECT id FROM campaign WHERE practice_id = %(practice)s AND state = 'paused'))) "
             "AND (m.answers_event_id IS NOT NULL OR m.contact_point_id <> ALL(ARRAY("
             f"  SELECT id FROM contact_point WHERE practice_id = %(practice)s AND {_HELD})) OR EXISTS (SELECT FROM enrolment e "
             "  WHERE e.practice_id = %(practice)s AND e.id = m.enrolment_id AND e.state = 'stopped')) "
             "ORDER BY m.not_before, m.id LIMIT %(limit)s FOR NO KEY UPDATE OF m SKIP LOCKED",
-            practice=practice_id, channels=list(channels), now=now, limit=limit,
+            practice=practice_id, channels=list(channels), now=now, limit=limit, only=None if only is None else list(only),
         )
     )  # fmt: skip
 

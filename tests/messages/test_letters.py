@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 
 from recare.base import db
 from recare.campaigns import advance, campaign, playbook
@@ -27,6 +30,10 @@ TODAY = NOW.date()
 
 @pytest.fixture
 def place(practice: Practice) -> Practice:
+    return furnished(practice)
+
+
+def furnished(practice: Practice) -> Practice:
     db.run(
         "UPDATE practice SET street = '1 Elm Street', city = 'Naperville', state = 'IL', zip = '60540' WHERE id = %(p)s",
         p=practice.id,
@@ -238,3 +245,28 @@ def test_a_step_by_portal_is_refused_at_publishing_with_a_way_out(place: Practic
     campaign_id = campaign.create(place.id, "Portal", plan, "owner", NOW)
     with pytest.raises(campaign.CannotPublishError, match="no connection to a portal yet"):
         campaign.publish(place.id, campaign_id, "owner", NOW)
+
+
+def test_a_colleague_who_looks_at_the_list_hides_no_letter_from_whoever_has_posted_it(
+    committed_practice: Practice,
+) -> None:
+    with db.scope(committed_practice.id):
+        here = furnished(committed_practice)
+        decided(here, lives_at(here, last_name="Quill"))
+        [letter] = letters.ready(here.id, NOW).to_print
+    looking = threading.Event()
+
+    def look() -> None:
+        with db.scope(here.id):
+            letters.ready(here.id, NOW)
+            looking.set()
+            time.sleep(0.3)
+        connection.close()
+
+    colleague = threading.Thread(target=look)
+    colleague.start()
+    looking.wait()
+    with db.scope(here.id):
+        done = letters.post(here, [letter.id], TODAY, "amy", NOW)
+    colleague.join()
+    assert (done.sent, done.unknown) == (1, 0)
