@@ -29,15 +29,21 @@ _DAYS = (
     "sunday|domingo",
 )
 _DATE = (
-    rf"(?:(?P<month>(?:{_MONTH})[a-z]*)\.? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<year>\d{{4}}))?"
+    rf"(?:(?:(?:{'|'.join(_DAYS)}),? )?(?P<month>(?:{_MONTH})[a-z]*)\.? (?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<year>\d{{4}}))?"
     rf"|(?P<day_es>\d{{1,2}}) de (?P<month_es>(?:{_MONTH})[a-z]*)(?: de[l]? (?P<year_es>\d{{4}}))?"
+    rf"|(?P<day_first>\d{{1,2}})(?:st|nd|rd|th)? (?P<month_last>(?:{_MONTH})[a-z]*)(?:,? (?P<year_last>\d{{4}}))?"
+    r"|(?P<iso>\d{4}-\d\d-\d\d)|in (?P<days>\d{1,2}) days?|(?P<vague>this week(?:end)?|esta semana)"
     r"|(?P<m>\d{1,2})/(?P<d>\d{1,2})(?:/(?P<y>\d{2,4}))?"
-    rf"|(?P<weekday>{'|'.join(_DAYS)})|(?P<near>today|tonight|midnight|tomorrow|hoy|esta noche|manana))"
+    rf"|(?:this |este )?(?P<weekday>{'|'.join(_DAYS)})|(?P<near>today|tonight|midnight|tomorrow|hoy|esta noche|manana))"
 )
 _ANY_DATE = re.compile(rf"(?<!\w){_DATE}(?!\w)")
+_UNTIL = r"(?:through|thru|until|till?|to|by|before|hasta)"
+_END_WORDS = r"ends?|ending|expires?|closes?|over|deadline(?: is)?|last day(?: is)?|vence|termina|expira"
 _ENDS = re.compile(
-    rf"(?<!\w)(?:ends?|ending|expires?|valid (?:through|thru|until|till|to)|good (?:through|thru|until|till)|vence|termina|expira|valid[oa] hasta)(?: on| at| el)?:? {_DATE}(?!\w)"
+    rf"(?<!\w)(?:{_END_WORDS}|(?:valid[oa]?|good|available|runs?) {_UNTIL})(?: on| at| el)?:? {_DATE}(?!\w)"
 )
+_ENDS_OF_AN_OFFER = re.compile(rf"(?<!\w)(?:{_END_WORDS}|{_UNTIL})(?: on| at| el)?:? {_DATE}(?!\w)")
+"""In a text that carries an offer every "until" and "by" with a date names the offer's end."""
 
 
 def findings(parts: tuple[Part, ...], context: LintContext) -> Iterator[Finding]:
@@ -49,7 +55,9 @@ def findings(parts: tuple[Part, ...], context: LintContext) -> Iterator[Finding]
 
 def _ends_as_stored(part: Part, context: LintContext) -> Iterator[Finding]:
     why = "“Ends today” must be true: the offer's stored end decides, and it is not extended afterwards."
-    claims = [(match.group(), _said(match, context.today)) for match in _ENDS.finditer(part.reading.text)]
+    offers = context.offer_ends_on is not None and context.message_class in {"P", "T"}
+    ends = _ENDS_OF_AN_OFFER if offers else _ENDS
+    claims = [(match.group(), _said(match, context.today)) for match in ends.finditer(part.reading.text)]
     for words, said in claims:
         if context.offer_ends_on is None:
             yield finding(
@@ -81,17 +89,22 @@ def _ends_as_stored(part: Part, context: LintContext) -> Iterator[Finding]:
 def _said(match: re.Match[str], today: date | None) -> tuple[int | None, int, int] | None:
     """(year or None, month, day) of the date a text names; a weekday or "today" needs the day of sending."""
     part = match.groupdict()
-    month = part["month"] or part["month_es"]
+    month = part["month"] or part["month_es"] or part["month_last"]
     if month:
         number = next(i for i, names in enumerate(_MONTHS, 1) if re.match(names, month))
-        year = part["year"] or part["year_es"]
-        return int(year) if year else None, number, int(part["day"] or part["day_es"])
+        year = part["year"] or part["year_es"] or part["year_last"]
+        return int(year) if year else None, number, int(part["day"] or part["day_es"] or part["day_first"])
+    if part["iso"]:
+        iso_year, iso_month, iso_day = map(int, part["iso"].split("-"))
+        return iso_year, iso_month, iso_day
     if part["m"]:
         year = part["y"]
         return (int(year) + (2000 if len(year) == 2 else 0)) if year else None, int(part["m"]), int(part["d"])
-    if today is None:
+    if today is None or part["vague"]:
         return None
-    if part["weekday"]:
+    if part["days"]:
+        day = today + timedelta(days=int(part["days"]))
+    elif part["weekday"]:
         wanted = next(i for i, names in enumerate(_DAYS) if re.match(names, part["weekday"]))
         day = today + timedelta(days=(wanted - today.weekday()) % 7)
     else:

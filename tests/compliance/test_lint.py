@@ -257,7 +257,12 @@ def test_L10_false_urgency_fails_on_every_channel(text: str) -> None:  # noqa: N
 @pytest.mark.parametrize(("text", "ends", "fails"), [
     ("Offer ends Jan 31, 2027", date(2027, 1, 31), False), ("Offer ends January 31", date(2027, 1, 31), False), ("Ends 1/31/27", date(2027, 1, 31), False), ("Vence el 31 de enero de 2027", date(2027, 1, 31), False),
     ("Offer ends Jan 30, 2027", date(2027, 1, 31), True), ("Ends Jan 31, 2028", date(2027, 1, 31), True), ("Ends Friday", date(2027, 1, 17), True), ("Ends Friday", date(2027, 1, 15), False),
-    ("Ends today", date(2027, 1, 12), False), ("Ends today", date(2027, 1, 20), True), ("Last chance", date(2027, 1, 13), False), ("Last chance", date(2027, 1, 20), True), ("Last chance", date(2027, 1, 11), True),
+    *((text, date(2027, 1, 31), False) for text in ("Offer ends on Sunday, Jan 31", "Ends 31 January", "Last day: January 31", "Ends 2027-01-31", "Good through Jan 31st", "We open at 5 until 9")),
+    *((text, date(2027, 1, 31), True) for text in (
+        "Expires 30 January", "Offer runs through January 30", "Book by January 30", "Ends this week", "Ends this Friday", "Ends in 3 days", "The deadline is Friday", "hasta el 30 de enero",
+        "termina este viernes", "Ends 2027-01-30", "Closes January 30", "while it lasts", "Exam $49 (regular $95), to Jan 30; terms",
+    )),
+    ("Ends in 3 days", date(2027, 1, 15), False), ("Ends today", date(2027, 1, 12), False), ("Ends today", date(2027, 1, 20), True), ("Last chance", date(2027, 1, 13), False), ("Last chance", date(2027, 1, 20), True), ("Last chance", date(2027, 1, 11), True),
 ])  # fmt: skip
 def test_L10_an_end_must_be_the_stored_end(text: str, ends: date, fails: bool) -> None:  # noqa: FBT001, N802
     assert ("L10" in rules(text, replace(OFFER, offer_ends_on=ends))) is fails
