@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from recare.base import audit, db
 from recare.campaigns.ladder import review_key
@@ -10,7 +12,6 @@ from recare.patients import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
 
 def cleared(practice_id: int, steps: Collection[tuple[int, int]]) -> dict[tuple[int, int], frozenset[str]]:
@@ -23,6 +24,38 @@ def cleared(practice_id: int, steps: Collection[tuple[int, int]]) -> dict[tuple[
         practice=practice_id, keys=list(keys),
     )  # fmt: skip
     return {keys[key]: frozenset(codes) for key, codes in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with the reasons of the decision that left it to a person, as they are kept with the touch."""
+
+    patient_id: int
+    patient: str
+    campaign_id: int
+    campaign: str
+    step: int
+    channel: str
+    reasons: list[dict[str, Any]]
+    done_at: datetime | None
+    done_by: str
+    outcome: str
+
+
+def asked(practice_id: int, task_id: int) -> Asked | None:
+    """Return what a ``contact_review`` task asks, or None when it is no such task."""
+    return db.one(
+        Asked,
+        "SELECT k.patient_id, p.first_name || ' ' || p.last_name AS patient, c.id AS campaign_id, c.name AS campaign, t.step + 1 AS step, "
+        "t.channel, t.reasons, k.done_at, k.done_by, k.outcome FROM task k "
+        "JOIN patient p ON p.practice_id = k.practice_id AND p.id = k.patient_id "
+        "JOIN enrolment e ON e.practice_id = k.practice_id AND e.id = k.subject_id "
+        "JOIN campaign c ON c.practice_id = e.practice_id AND c.id = e.campaign_id "
+        "JOIN touch t ON t.practice_id = e.practice_id AND t.enrolment_id = e.id AND t.step = (k.detail ->> 'step')::int "
+        "WHERE k.practice_id = %(practice)s AND k.id = %(task)s AND k.kind = 'contact_review' AND t.verdict = 'review' "
+        "ORDER BY t.id DESC LIMIT 1",
+        practice=practice_id, task=task_id,
+    )  # fmt: skip
 
 
 def answer(practice_id: int, task_id: int, actor: str, note: str, now: datetime, *, approved: bool) -> bool:

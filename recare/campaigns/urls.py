@@ -1,6 +1,6 @@
 from django.urls import path
 
-from recare.campaigns import pages_offers, views
+from recare.campaigns import pages_offers, pages_review, views
 
 app_name = "campaigns"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/pause/", views.pause, name="pause"),
     path("campaigns/<int:campaign_id>/resume/", views.resume, name="resume"),
     path("campaigns/<int:campaign_id>/finish/", views.finish, name="finish"),
+    path("reviews/<int:task_id>/", pages_review.decide, name="review"),
     path("offers/", pages_offers.every, name="offers"),
     path("offers/new/", pages_offers.edit, name="new-offer"),
     path("offers/<str:slug>/", pages_offers.detail, name="offer"),

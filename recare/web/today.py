@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from recare.base import audit, db
+from recare.campaigns import review
 from recare.patients import tasks
 from recare.practices.access import StaffRequest, staff
 from recare.reports import today as figures_today
@@ -71,10 +72,10 @@ def all_tasks(request: StaffRequest) -> HttpResponse:
 @require_POST
 @staff("owner", "manager", "front_desk", "clinician")
 def task_done(request: StaffRequest, task_id: int) -> HttpResponse:
-    """Mark a task as done by whoever presses the button."""
-    if tasks.close_task(
-        request.practice.id, task_id, request.staff, request.POST.get("outcome", "done")[:40], request.now
-    ):
+    """Mark a task as done by whoever presses the button; what a rule leaves to a person is answered on its own page, with a note."""
+    if review.asked(request.practice.id, task_id) is not None:
+        return redirect("campaigns:review", task_id)
+    if tasks.close_task(request.practice.id, task_id, request.staff, "done", request.now):
         audit.record(request.practice.id, request.staff, "closed a task", f"task:{task_id}", request.now)
         toasts.success(request, "Done.")
     else:

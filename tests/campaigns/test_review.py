@@ -1,0 +1,66 @@
+"""What a rule leaves to a person: the page that asks, one note, one answer, and what follows from it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from recare.base import db
+from recare.campaigns import advance
+from recare.practices.practice import Practice
+from tests.campaigns import build
+from tests.campaigns.build import NOW
+from tests.conftest import SignIn
+
+
+@pytest.fixture
+def asked(practice: Practice) -> tuple[int, int]:
+    """(task, enrolment) of a patient in whose household somebody has complained."""
+    db.run("UPDATE practice SET clock_at = %(now)s WHERE id = %(p)s", now=NOW, p=practice.id)
+    home = build.household(practice.id, "h1")
+    patient = build.person(practice.id, household_id=home)
+    build.person(practice.id, household_id=home, hold="complaint")
+    enrolment = build.enrolment(practice.id, build.version(practice), patient)
+    build.refresh(practice.id)
+    advance.advance_batch(practice.id, NOW)
+    return db.value("SELECT id FROM task WHERE kind = 'contact_review'"), enrolment
+
+
+def test_the_page_says_why_and_a_yes_with_a_note_lets_the_step_go(
+    practice: Practice, as_role: SignIn, asked: tuple[int, int]
+) -> None:
+    task, _ = asked
+    owner, page = as_role("owner"), f"/reviews/{task}/"
+    assert f'href="{page}"' in owner.get("/tasks/").content.decode()
+    shown = owner.get(page).content.decode()
+    assert "complaint" in shown
+    assert owner.post(page, {"do": "approve", "note": " "}).status_code == 422
+    assert owner.post(page, {"do": "approve", "note": "Spoke to the mother."}).status_code == 302
+    advance.advance_batch(practice.id, NOW)
+    assert [touch[4] for touch in build.touches(practice.id)] == ["review", "send"]
+    assert "Decided" in owner.get(page).content.decode()
+    assert owner.post(page, {"do": "refuse", "note": "No."}).status_code == 302
+    assert db.value("SELECT outcome FROM task WHERE id = %(t)s", t=task) == "approved"
+
+
+def test_a_no_passes_the_step_over(practice: Practice, as_role: SignIn, asked: tuple[int, int]) -> None:
+    task, enrolment = asked
+    as_role("clinician").post(f"/reviews/{task}/", {"do": "refuse", "note": "Leave them alone."})
+    assert build.state(practice.id, enrolment)[1] == 1
+
+
+@pytest.mark.parametrize("posted", [{"outcome": "approved"}, {}])
+def test_no_button_answers_in_passing(
+    practice: Practice, as_role: SignIn, asked: tuple[int, int], posted: dict[str, str]
+) -> None:
+    task, _ = asked
+    answer = as_role("front_desk").post(f"/tasks/{task}/done/", posted)
+    assert answer["Location"] == f"/reviews/{task}/"
+    assert db.value("SELECT done_at FROM task WHERE id = %(t)s", t=task) is None
+    advance.advance_batch(practice.id, NOW + timedelta(days=7))
+    assert "send" not in [touch[4] for touch in build.touches(practice.id)]
+
+
+def test_the_front_desk_does_not_decide(as_role: SignIn, asked: tuple[int, int]) -> None:
+    assert as_role("front_desk").get(f"/reviews/{asked[0]}/").status_code == 403
