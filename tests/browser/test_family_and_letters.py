@@ -68,7 +68,7 @@ def family(committed_practice: Practice, now: datetime, site: str) -> Written:
 
 
 @pytest.mark.parametrize("width", [375, 1280])
-def test_a_family_books_one_trip(open_page: OpenPage, family: Written, looked_at: Look, width: int) -> None:
+def test_a_family_books_one_trip_and_changes_it(open_page: OpenPage, family: Written, looked_at: Look, width: int) -> None:
     page = open_page(width=width)
     page.goto(family.path("book"))
     page.get_by_role("link", name="Book for").click()
@@ -81,6 +81,15 @@ def test_a_family_books_one_trip(open_page: OpenPage, family: Written, looked_at
     page.get_by_role("button", name="Book these times").click()
     assert page.get_by_role("heading", name="You are all booked").is_visible()
     looked_at(page, f"family-done-{width}")
+    page.get_by_role("link", name="Change or cancel").click()
+    looked_at(page, f"family-manage-{width}")
+    page.get_by_role("link", name="Change the time").last.click()
+    looked_at(page, f"family-move-{width}")
+    page.go_back()
+    page.get_by_role("link", name="Cancel the visit").last.click()
+    looked_at(page, f"family-cancel-{width}")
+    page.get_by_role("button", name="Yes, cancel it").click()
+    assert page.get_by_role("link", name="Cancel the visit").count() == 2
 
 
 @pytest.mark.parametrize("width", [375, 1280])
