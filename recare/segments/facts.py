@@ -107,8 +107,6 @@ def statement(*, some: bool) -> str:
 # For sets of known size, planned the same way however old the statistics are: hash what is joined, in the order written. A freshly imported
 # practice has stale statistics, and one nested loop over an aggregate of it would take minutes. Compiling costs more than it saves. For a
 # small practice planning costs more than the work, so the plan is made once a connection and is the same whatever the practices are.
-#
-# One at a time computes the facts of a practice: who has looked at older rows must not write over what somebody has found in newer ones.
 _WRITE: Final = """
 CREATE OR REPLACE FUNCTION write_facts({arguments}) RETURNS bigint LANGUAGE plpgsql
     SET jit = off SET work_mem = '128MB' SET enable_hashjoin = on SET enable_nestloop = off SET enable_mergejoin = off
@@ -117,7 +115,6 @@ AS $$
 DECLARE
     written bigint;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('patient_facts'), id::integer) FROM (SELECT unnest(practices) AS id ORDER BY id) in_order;
 {query}
 MERGE INTO patient_facts old USING fresh ON old.practice_id = fresh.practice_id AND old.patient_id = fresh.patient_id
     AND old.practice_id = ANY(practices) {these}

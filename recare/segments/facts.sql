@@ -124,7 +124,7 @@ WITH event AS (
     SELECT * FROM household_sizes(practices)
     /*[some*/ WHERE household_id = ANY(ARRAY(SELECT household_id FROM patient WHERE practice_id = ANY(practices) AND id = ANY(patients))) /*some]*/
 ), fresh AS (
-    SELECT p.practice_id, p.id AS patient_id, p.household_id, greatest(coalesce(family.size, 1), 1)::smallint AS household_size,
+    SELECT p.practice_id, p.id AS patient_id, p.household_id, coalesce(family.size, 1)::smallint AS household_size,
         CASE WHEN p.guarantor_id <> p.id THEN p.guarantor_id END AS guardian_id,
         CASE WHEN p.merged_into_id IS NULL THEN p.status ELSE 'merged' END AS status,
         p.merged_into_id IS NULL AND p.status IN ('active', 'inactive', 'unknown') AND p.standing IN ('', 'active', 'lapsed') AND p.hold = '' AND p.deceased_on IS NULL

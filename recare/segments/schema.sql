@@ -108,8 +108,13 @@ WHERE practice_id = ANY(practices) AND household_id IS NOT NULL AND merged_into_
 GROUP BY practice_id, household_id
 $$;
 
--- Both functions below run in the caller's transaction, which must see these practices, and call write_facts (facts.py), the query of facts.sql
--- with the MERGE that writes it.
+-- rebuild_facts and refresh_facts run in the caller's transaction, which must see these practices. Both call write_facts (facts.py): the query of
+-- facts.sql and the MERGE that writes it.
+
+-- One transaction at a time computes the facts of a practice: who has looked at an older chart must not write over newer facts.
+CREATE FUNCTION lock_facts(practices bigint[]) RETURNS void LANGUAGE sql AS $$
+SELECT pg_advisory_xact_lock(hashtext('patient_facts'), id::integer) FROM (SELECT unnest(practices) AS id ORDER BY id) in_order
+$$;
 
 -- Consumes up to so many marks (null: all) and returns whose they were. Marks that open transactions hold are left for the next time.
 -- Rows are locked and then found by their place, so that no plan depends on how many marks there were when it was made.
@@ -122,6 +127,7 @@ $$;
 -- Computes everybody's facts anew; returns how many rows are new or different.
 CREATE FUNCTION rebuild_facts(practices bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM lock_facts(practices);
     PERFORM take_marks(practices, NULL);
     RETURN write_facts(practices);
 END $$;
@@ -133,9 +139,11 @@ CREATE FUNCTION refresh_facts(practice bigint, most integer, OUT marks integer, 
     SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    marked bigint[] := ARRAY(SELECT take_marks(ARRAY[practice], most));
+    marked bigint[];
     homes bigint[];
 BEGIN
+    PERFORM lock_facts(ARRAY[practice]);
+    marked := ARRAY(SELECT take_marks(ARRAY[practice], most));
     marks := cardinality(marked);
     IF marks > 0 THEN
         homes := ARRAY(  -- where they are now, and where they were when facts last looked
