@@ -12,7 +12,7 @@ from django.db import OperationalError
 
 from recare.base import db
 from recare.inbox import apply, mail, mailbox
-from recare.jobs import queue
+from recare.jobs import engine, queue
 from recare.messages import mailboxes, send
 from tests import factories
 from tests.channels import mails
@@ -392,14 +392,11 @@ def _deadlock(*_: Any) -> Any:
 
 
 def test_the_worker_calls_on_a_practice_whose_mailbox_is_due(desk: Desk) -> None:
+    person = mailed(desk)
+    desk.arrives(mails.answer("Please stop"), person)
     assert desk.practice_id in queue.due_practices(NOW)
-    desk.look()
-    with db.scope(desk.practice_id):
-        db.run(
-            "INSERT INTO stage_run (practice_id, stage, ran_at) VALUES (%(p)s, 'figures', %(now)s)",
-            p=desk.practice_id,
-            now=NOW,
-        )
+    assert engine.step(desk.practice_id, NOW)["mailboxes"] == 1
+    assert where(desk, person)["email_out_at"] == NOW
     assert desk.practice_id not in queue.due_practices(NOW + timedelta(minutes=1))
     assert desk.practice_id in queue.due_practices(NOW + timedelta(minutes=2))
 
