@@ -97,8 +97,10 @@ def _heard(practice_id: int, due: Sequence[Due]) -> Heard:
         "WHERE practice_id = %(practice)s AND enrolment_id = ANY(%(ids)s::bigint[]) AND clicked_at IS NOT NULL",
         practice=practice_id, ids=[enrolment.id for enrolment in due],
     )  # fmt: skip
-    cleared = review.cleared(practice_id, [(enrolment.id, enrolment.step) for enrolment in due])
-    return Heard(frozenset(clicked), {review_key(*step): codes for step, codes in cleared.items()})
+    answers = review.answers(practice_id, [(enrolment.id, enrolment.step) for enrolment in due])
+    cleared = {review_key(*step): codes for step, (outcome, codes) in answers.items() if outcome == "approved"}
+    refused = frozenset(review_key(*step) for step, (outcome, _) in answers.items() if outcome == "refused")
+    return Heard(frozenset(clicked), cleared, refused)
 
 
 def _write(practice_id: int, moves: Sequence[Move], now: datetime) -> None:

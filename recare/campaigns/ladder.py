@@ -54,10 +54,13 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What has been heard about the enrolments of one batch: links opened, and review codes a person has cleared, by enrolment and step."""
+    """What has been heard about the enrolments of one batch: links opened; and, by ``review_key``, the codes a person has cleared and the
+    steps a person has decided against.
+    """
 
     clicked: frozenset[int] = frozenset()
     cleared: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    refused: frozenset[str] = frozenset()
 
 
 def review_key(enrolment_id: int, step: int) -> str:
@@ -179,6 +182,9 @@ class Walker:
         patient = self.reader.material.patients[due.patient_id]
         unmet = self._unmet(step, due, patient)
         channels = step.channels(patient.preferred_channel)
+        asked = review_key(due.id, number)
+        if asked in self.heard.refused:
+            unmet = [_own("REFUSED", "ENG-01", "A person has decided against this step.", channels[0])]
         if unmet:
             return Touch(due.id, due.patient_id, number, attempt, "skip", unmet, channels[0])
         tries: list[_Try] = []
@@ -188,7 +194,7 @@ class Walker:
                     continue
                 tried = self._try(due, version, (number, channel, slug, offer))
                 tries.append(tried)
-                answer = self._answer(tried, self.heard.cleared.get(review_key(due.id, number), frozenset()))
+                answer = self._answer(tried, self.heard.cleared.get(asked, frozenset()))
                 if answer in {"send", "wait", "stop"}:
                     return self._touch(due, number, attempt, answer, tried, tries)
         return self._nothing_fits(due, number, attempt, tries)

@@ -15,15 +15,23 @@ if TYPE_CHECKING:
 
 
 def cleared(practice_id: int, steps: Collection[tuple[int, int]]) -> dict[tuple[int, int], frozenset[str]]:
-    """Return the codes a person has cleared, by (enrolment, step). The keys are computed here: under row-level security only those find an index."""
+    """Return the codes a person has cleared, by (enrolment, step)."""
+    return {step: codes for step, (outcome, codes) in answers(practice_id, steps).items() if outcome == "approved"}
+
+
+def answers(practice_id: int, steps: Collection[tuple[int, int]]) -> dict[tuple[int, int], tuple[str, frozenset[str]]]:
+    """Return what a person has answered ('approved', 'refused') about which codes, by (enrolment, step).
+
+    The keys are computed here: under row-level security only those find an index.
+    """
     if not steps:
         return {}
     keys = {review_key(*step): step for step in steps}
     found = db.tuples(
-        "SELECT once_key, detail -> 'codes' FROM task WHERE practice_id = %(practice)s AND once_key = ANY(%(keys)s) AND outcome = 'approved'",
+        "SELECT once_key, outcome, detail -> 'codes' FROM task WHERE practice_id = %(practice)s AND once_key = ANY(%(keys)s) AND outcome <> ''",
         practice=practice_id, keys=list(keys),
     )  # fmt: skip
-    return {keys[key]: frozenset(codes) for key, codes in found}
+    return {keys[key]: (outcome, frozenset(codes)) for key, outcome, codes in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,8 @@ def asked(practice_id: int, task_id: int) -> Asked | None:
 def answer(practice_id: int, task_id: int, actor: str, note: str, now: datetime, *, approved: bool) -> bool:
     """Close a ``contact_review`` task; False when it is closed already or no such task.
 
-    Approved: the step is asked again at once, and the codes of the task no longer hold it up; every other gate still does. Refused: the
-    step is skipped. Runs in the caller's scope. Raises ValueError without a note: a person decides with a reason.
+    The step is asked again at once. Approved: the codes of the task no longer hold it up; every other gate still does. Refused: it is
+    passed over. Runs in the caller's scope. Raises ValueError without a note: a person decides with a reason.
     """
     if not note.strip():
         raise ValueError("Write a short note why: it stays with the decision.")
@@ -75,9 +83,8 @@ def answer(practice_id: int, task_id: int, actor: str, note: str, now: datetime,
         return False
     enrolment_id, step = found[0]
     db.run(
-        "UPDATE enrolment SET due_at = %(now)s, step = step + %(skip)s, attempt = CASE WHEN %(skip)s = 1 THEN 0 ELSE attempt END "
-        "WHERE practice_id = %(practice)s AND id = %(enrolment)s AND state = 'waiting' AND step = %(step)s",
-        practice=practice_id, enrolment=enrolment_id, step=step, now=now, skip=0 if approved else 1,
+        "UPDATE enrolment SET due_at = %(now)s WHERE practice_id = %(practice)s AND id = %(enrolment)s AND state = 'waiting' AND step = %(step)s",
+        practice=practice_id, enrolment=enrolment_id, step=step, now=now,
     )  # fmt: skip
     audit.record(practice_id, actor, f"review.{outcome}", f"task:{task_id}", now, {"note": note[:300]})
     return True

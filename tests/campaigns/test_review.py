@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from recare.base import db
-from recare.campaigns import advance
+from recare.campaigns import advance, why
 from recare.practices.practice import Practice
 from tests.campaigns import build
 from tests.campaigns.build import NOW
@@ -44,10 +44,27 @@ def test_the_page_says_why_and_a_yes_with_a_note_lets_the_step_go(
     assert db.value("SELECT outcome FROM task WHERE id = %(t)s", t=task) == "approved"
 
 
-def test_a_no_passes_the_step_over(practice: Practice, as_role: SignIn, asked: tuple[int, int]) -> None:
+def test_a_no_passes_the_step_over_and_stands_in_the_patients_history(
+    practice: Practice, as_role: SignIn, asked: tuple[int, int]
+) -> None:
     task, enrolment = asked
     as_role("clinician").post(f"/reviews/{task}/", {"do": "refuse", "note": "Leave them alone."})
-    assert build.state(practice.id, enrolment)[1] == 1
+    advance.advance_batch(practice.id, NOW)
+    assert [touch[3:] for touch in build.touches(practice.id)][1] == ("email", "skip", ["REFUSED"])
+    patient = db.value("SELECT patient_id FROM enrolment WHERE id = %(e)s", e=enrolment)
+    said = [line for entry in why.for_patient(practice.id, patient, NOW) for line in entry.reasons]
+    assert any("A person has decided against this step." in line for line in said)
+
+
+def test_a_no_at_the_last_step_ends_the_ladder_as_any_other_that_reached_nobody(
+    practice: Practice, as_role: SignIn, asked: tuple[int, int]
+) -> None:
+    _, enrolment = asked
+    for turn in range(3):
+        task = db.value("SELECT id FROM task WHERE kind = 'contact_review' AND done_at IS NULL")
+        as_role("owner").post(f"/reviews/{task}/", {"do": "refuse", "note": "Leave them alone."})
+        advance.advance_batch(practice.id, NOW + timedelta(days=turn))
+    assert build.state(practice.id, enrolment)[0::3] == ("stopped", "unreachable")
 
 
 @pytest.mark.parametrize("posted", [{"outcome": "approved"}, {}])
