@@ -72,12 +72,12 @@ def test_a_patient_books_moves_and_cancels_with_one_thumb_and_no_script(
     expect(page.get_by_role("heading", name="Change the time")).to_be_visible()
     look("move")
     page.get_by_role("button").nth(2).tap()
-    expect(page.get_by_text("Your visit has been moved")).to_be_visible()
+    expect(page.get_by_text("The visit has been moved")).to_be_visible()
     page.get_by_role("link", name="Cancel the visit").tap()
     expect(page.get_by_role("heading", name="Cancel this visit?")).to_be_visible()
     look("cancel")
     page.get_by_role("button", name="Yes, cancel it").tap()
-    expect(page.get_by_text("Your visit is cancelled")).to_be_visible()
+    expect(page.get_by_text("The visit is cancelled")).to_be_visible()
     look("cancelled")
 
 
