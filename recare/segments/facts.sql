@@ -65,7 +65,7 @@ WITH event AS (
 ), plan AS (
     -- many systems write the same treatment both as a plan item and as a planned procedure: the larger of the two counts, never the sum
     SELECT practice_id, patient_id,
-        greatest(sum(fee_cents) FILTER (WHERE from_plan), sum(fee_cents) FILTER (WHERE NOT from_plan)) AS cents,
+        greatest(sum(fee_cents::float8) FILTER (WHERE from_plan), sum(fee_cents::float8) FILTER (WHERE NOT from_plan)) AS cents,
         greatest(count(*) FILTER (WHERE from_plan), count(*) FILTER (WHERE NOT from_plan)) AS items,
         min(planned_on) AS oldest_on, min(expires_on) AS expires_on
     FROM planned LEFT JOIN booked_code b USING (practice_id, patient_id, code)
