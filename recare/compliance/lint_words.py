@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,10 +68,10 @@ def _of_rule(rule: _WordRule, part: Part, context: LintContext) -> Iterator[Find
 
 
 def _private(part: Part, context: LintContext) -> Iterator[Finding]:
-    text = f" {' '.join(part.reading.text.replace(',', ' ').replace('.', ' ').split())} "
+    text = f" {_plain_words(part.reading.text)} "
     for index, word in enumerate(context.private_words):
-        folded = fold(word).text.strip()
-        if folded and f" {folded} " in text:
+        private = _plain_words(fold(word).text)
+        if private and f" {private} " in text:
             why = "A full name, a birth date or a relative's name tells others who is meant."
             yield finding(
                 "L03",
@@ -82,6 +83,10 @@ def _private(part: Part, context: LintContext) -> Iterator[Finding]:
                 ),
                 context,
             )
+
+
+def _plain_words(folded: str) -> str:
+    return " ".join(re.findall(r"\w+", folded))
 
 
 def _listed(words: tuple[str, ...]) -> str:

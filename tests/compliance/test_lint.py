@@ -100,6 +100,24 @@ def test_L03_a_family_name_fails_and_is_not_repeated_in_the_finding() -> None:  
 
 
 @pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("Rivera", "Hi Sam Rivera! See you?"), ("Rivera", "the Rivera's visit"), ("Rivera", "(Rivera)"), ("Rivera", "RIVERA: see you"), ("Rivera", "Sam/Rivera"), ("O'Brien", "Hi Sam O\u2019Brien, hello"),
+        ("Garc\u00eda", "Hola Sam Garcia"), ("Garcia", "Hola Sam Garc\u00eda;"), ("Smith-Jones", "Sam Smith Jones"), ("05/06/1980", "born 05/06/1980."), ("de la Cruz", "Sam de la Cruz?"),
+    ],
+)  # fmt: skip
+def test_L03_a_private_word_is_found_in_whatever_it_is_wrapped(word: str, text: str) -> None:  # noqa: N802
+    assert verdict("L03", text, replace(SMS, private_words=(word,)))
+
+
+@pytest.mark.parametrize(
+    ("word", "text"), [("Hand", "handy hours"), ("Rose", "the sun rises"), ("", "see you"), ("Li", "live list")]
+)
+def test_L03_part_of_another_word_is_no_private_word(word: str, text: str) -> None:  # noqa: N802
+    assert not verdict("L03", text, replace(SMS, private_words=(word,)))
+
+
+@pytest.mark.parametrize(
     ("text", "fails"),
     [
         ("Hi Sam, time for a checkup at your dentist in town, Maple Dental", True),
