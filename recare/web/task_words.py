@@ -127,8 +127,8 @@ def title(kind: str) -> str:
 
 def _where(task: Task) -> str:
     """The page on which the task is done."""
-    if task.kind in _DECIDED:
-        return _DECIDED[task.kind].format(task.id)
+    if task.kind in DECIDED:
+        return DECIDED[task.kind].format(task.id)
     if task.subject_table == "letters":
         return "/letters/"
     if task.subject_table in {"inbound_event", "reply"}:
@@ -140,6 +140,6 @@ def _where(task: Task) -> str:
     return f"/inbox/?task={task.id}" if task.contact_point_id is not None else ""
 
 
-_DECIDED: Final = {"closing": "/closing/{}/", "contact_review": "/reviews/{}/"}
+DECIDED: Final = {"closing": "/closing/{}/", "contact_review": "/reviews/{}/"}
 """Kinds of tasks with a page of their own on which they are decided."""
 _PAGES: Final = {"message": "/messages/{}/", "sender": "/settings/senders/{}/", "booking": "/schedule/"}

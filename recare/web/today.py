@@ -11,11 +11,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from recare.base import audit, db
-from recare.campaigns import review
 from recare.patients import tasks
 from recare.practices.access import StaffRequest, staff
 from recare.reports import today as figures_today
-from recare.web.task_words import Shown, shown, title
+from recare.web.task_words import DECIDED, Shown, shown, title
 
 _SOON: Final = 4
 """Tasks up to this urgency are shown one by one; the others as a count of each kind."""
@@ -72,9 +71,12 @@ def all_tasks(request: StaffRequest) -> HttpResponse:
 @require_POST
 @staff("owner", "manager", "front_desk", "clinician")
 def task_done(request: StaffRequest, task_id: int) -> HttpResponse:
-    """Mark a task as done by whoever presses the button; what a rule leaves to a person is answered on its own page, with a note."""
-    if review.asked(request.practice.id, task_id) is not None:
-        return redirect("campaigns:review", task_id)
+    """Mark a task as done by whoever presses the button; what needs a decision is decided on its own page, with a reason."""
+    kind = db.value(
+        "SELECT kind FROM task WHERE practice_id = %(practice)s AND id = %(task)s", practice=request.practice.id, task=task_id
+    )  # fmt: skip
+    if kind in DECIDED:
+        return redirect(DECIDED[kind].format(task_id))
     if tasks.close_task(request.practice.id, task_id, request.staff, "done", request.now):
         audit.record(request.practice.id, request.staff, "closed a task", f"task:{task_id}", request.now)
         toasts.success(request, "Done.")

@@ -63,6 +63,11 @@ def test_PAT_02_a_letter_without_one_of_the_ways_is_not_approved(  # noqa: N802
     assert (answer.status_code, told in answer.content.decode()) == ((422, True) if told else (302, True))
 
 
+def test_PAT_02_no_button_closes_it_in_passing(as_role: SignIn, task: int) -> None:  # noqa: N802
+    assert as_role("front_desk").post(f"/tasks/{task}/done/")["Location"] == f"/closing/{task}/"
+    assert db.value("SELECT done_at FROM task WHERE id = %(t)s", t=task) is None
+
+
 def test_PAT_02_no_letter_needs_a_reason(practice: Practice, as_role: SignIn, task: int) -> None:  # noqa: N802
     desk = as_role("manager")
     assert desk.post(f"/closing/{task}/", {"do": "none", "why": " "}).status_code == 422
