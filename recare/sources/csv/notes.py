@@ -8,13 +8,13 @@ from functools import lru_cache
 from typing import Final
 
 _NOT: Final = r"(?:do not|don'?t|dont|never|stop(?:ped)?|not to)"
-_REFUSES: Final = r"(?:do(?:es)? not|do(?:es)?n'?t|did not|didn'?t|no|not|refuses?|declines?|prefers no|opted out of|unsubscribed from)"
+_REFUSES: Final = r"(?:do(?:es)? not|do(?:es)?n'?t|did not|didn'?t|no longer|no|not|refuses?|declines?|prefers no|opted out of|unsubscribed from)"
 _TEXT: Final = r"(?:text(?:s|ing|ed)?|sms|txts?|mensajes?|textos?)"
 _CALL: Final = r"(?:calls?|calling|be called|phone|phoning|ring|llamadas?|llam(?:ar|en?)\b)"
 _MAIL: Final = r"(?:e-?mails?|e-?mailing|correos?(?: electronicos?)?)"
 _LIST: Final = r"(?:\w+(?:\s*(?:,|or|and|/|&)\s*|\s+)){0,3}"
 _WISH: Final = (
-    r"(?:(?:want|wish|like|accept|to|receive|get|be|us|our|the|any|more|phone|robo|automated|marketing|reminders?|text|sms|emails?|calls?|or|and|by|via|"
+    r"(?:(?:wants?|wish(?:es)?|likes?|accepts?|acepta|que|ser|to|receive|get|be|us|our|the|any|more|phone|robo|automated|marketing|reminders?|text|sms|emails?|calls?|or|and|by|via|"
     r"le|les|me|mande?n?|mandar|envien?|enviar|quiere|desea|recibir|mas|de)(?:\s*[,/&]\s*|\s+)){0,6}"
 )
 _DEATH: Final = r"(?:deceas\w*|passed (?:away|on)|(?:has|have) passed\b(?! (?:the|his|her|out|it))|died|fallec\w+|murio|difunt[oa]|obit(?:uary)?|death cert\w*)"
@@ -46,19 +46,19 @@ _FLAGS: Final[dict[str, re.Pattern[str]]] = {
         "no_call": rf"\b(?:{_NOT}\s+{_LIST}(?:calls?|calling|phone|phoning|ring)|{_REFUSES}\s+{_WISH}{_CALL})\b",
         "no_email": rf"\b(?:{_NOT}\s+{_LIST}(?:e-?mails?|e-?mailing)|{_REFUSES}\s+{_WISH}{_MAIL})\b|\bopt(?:ed)?[ -]?out\b|\bunsubscribe",
         "no_contact": rf"\b{_NOT}\s+{_LIST}(?:contact|correspond|bother|reach out|solicit|disturb|remind|send (?:anything|recalls?|reminders?|cards?|mail))|"
-        rf"\b{_REFUSES} {_WISH}(?:be contacted|contact(?:o|ar|en)?|recalls?(?! (?:set|due|sched|on|appt|found|yet|made))|recare (?:cards?|letters?|msgs?)|molest\w*)\b|"
-        r"\bno correspondence\b|\bleave (?:(?:her|him|them|pt) )?alone\b|\b(?:remove|take)d?(?: \w+){0,2} (?:from|off)(?: (?!asap|wait|short|cancel)\w+){0,3} lists?\b",
-        "moved": r"\bmoved\b|\bmoving (?:away|out|to|in|soon|next)\b|\brelocat|\bno longer lives?\b|\blives in \w+ now\b|\bout of (?:the )?area\b|\bse mud(?:o|aron)\b|\bya no vive",
-        "transferred": rf"\b{_IMAGES} (?:were |was )?(?:transferr?ed|sent|forwarded)\b|\btransferr?ed (?:to|out|care)\b|\bnew dentist\b|\bgoing elsewhere\b|"
-        rf"\bleft (?:the )?practice\b|\b(?:go(?:ing|es)?|went|found|see(?:s|ing)?|has|have|got|us(?:es|ing)|switched|changed|moved)(?: \w+){{0,2}} {_OTHER}|"
+        rf"\b{_REFUSES} {_WISH}(?:be contacted|contact(?:o|ar|en|ad[oa])?|recalls?(?! (?:set|due|sched|on|appt|found|yet|made))|recare (?:cards?|letters?|msgs?)|molest\w*)\b|"
+        r"\bno correspondence\b|\bleave (?:(?:her|him|them|pt) )?alone\b|\b(?:remove|take)d?(?: \w+){0,2} (?:from|off)(?: (?!asap|wait|short|cancel)\w+){0,3} lists?\b|\boff (?:our|the|all|your)(?: (?!asap|wait|short|cancel)\w+)? ?lists?\b",
+        "moved": r"\bmoved\b|\bmoving (?:away|out|to|in|soon|next)\b|\brelocat|\bno longer lives?\b|\blives in \w+(?: \w+){0,2} now\b|\bout of (?:the )?area\b|\bse mud(?:o|aron)\b|\bya no vive",
+        "transferred": rf"\b{_IMAGES} (?:were |was )?(?:transferr?ed|sent|forwarded)\b|\btransferr?(?:ed|ing) (?:to|out|care)\b|\bsees? dr\.? \w+ now\b|\bnew dentist\b|\b(?:going|goes|went|established|care|seen) elsewhere\b|"
+        rf"\bleft (?:the )?practice\b|\b(?:go(?:ing|es)?|went|found|see(?:s|ing)?|has|have|got|us(?:es|ing)|switched|changed|moved|left)(?: \w+){{0,2}} {_OTHER}|"
         rf"\b(?:switch|chang)(?:ed|ing) (?:to )?(?:dentists?|offices?|practices?)\b|\bdentist closer\b|\b{_IMAGES} (?:transfer|release)\b|"
         r"\b(?:otr[oa]|nuev[oa]) (?:dentista|clinica)|\bcambio de (?:dentista|clinica)",
-        "dismissed": r"\bdismiss(?:ed|al)\b|\bdischarged from (?:the )?practice\b|\bterminat(?:ed|ion) (?:letter|of care|as)\b|\b(?:pt|patient) (?:was )?fired\b|\bfired (?:pt|patient)\b|"
+        "dismissed": r"\bdismiss(?:ed|al)\b|\bdischarged (?:pt |patient )?from (?:the )?practice\b|\b(?:pt|patient) terminated\b|\bfired from\b|\bterminat(?:ed|ion) (?:letter|of care|as)\b|\b(?:pt|patient) (?:was )?fired\b|\bfired (?:pt|patient)\b|"
         r"\breleased from (?:care|practice)\b|\bno longer welcome\b|\bdad[oa] de baja de la (?:clinica|practica)",
-        "deceased": rf"\b{_DEATH}|\b(?:pt|patient|he|she) expired\b|\bno longer with us\b|\bq\.?e\.?p\.?d\b",
+        "deceased": rf"\b{_DEATH}|\b(?:pt|patient|he|she)(?: is)? dead\b|\b(?:informed|notified)(?: us)? of (?:\w+ )?(?:passing|death)|\b(?:pt|patient|he|she) expired\b|\bno longer with us\b|\bq\.?e\.?p\.?d\b",
         "merged": r"\bmerged?\b|\bduplicate chart\b",
-        "legal": r"\blawyer|\battorney|\blawsuit|\bsu(?:ed|ing)\b|\b(?:to|will|may|might) sue\b|\bboard complaint\b|\bmalpractice\b|\bsubpoena|\blitigation|\blegal (?:hold|action|threat)|\babogad[oa]",
-        "upset": r"\bupset\b(?! stomach)|\bangry\b|\bfurious\b|\bunhappy\b|\bnot happy\b|\bcomplain(?:t|ed|s)\b|\birate\b|\bhostile\b|\bbad review|\bmolest[oa]\b|\benojad[oa]\b|\bfurios[oa]\b",
+        "legal": r"\blawyer|\battorney|\batty\b|\bsmall claims|\blawsuit|\bsu(?:ed|ing)\b|\b(?:to|will|may|might) sue\b|\bboard complaint\b|\bmalpractice\b|\bsubpoena|\blitigation|\blegal (?:hold|action|threat)|\babogad[oa]",
+        "upset": r"\bupset\b(?! stomach)|\bangry\b|\bfurious\b|\bunhappy\b|\bnot happy\b|\bcomplain(?:t|ed|s)\b|\birate\b|\bhostile\b|\bbad review|\b(?:1|one)[ -]star|\bdisput(?:es?|ed|ing)\b|\bquej(?:a|as|o)\b|\bmolest[oa]\b|\benojad[oa]\b|\bfurios[oa]\b",
         "custody": r"\bcustod(?:y|ia)\b|\bdivorced\b|\b(?:mother|father|mom|dad) only\b|\brestraining order\b|\bfoster (?:child|parent|care)|\b(?:mother|father|mom|dad) not allowed",
     }.items()
 }
