@@ -1,7 +1,8 @@
 """Take chair time: hold it, confirm it, move it, give it back. Every verb runs inside the caller's scope and is safe to repeat.
 
 The exclusion constraints of ``booking`` decide who comes first. Inserts say ON CONFLICT DO NOTHING: two patients at the same instant
-then wait for one another instead of dying of a deadlock, and one of them is told that the time is gone.
+then wait for one another instead of dying of a deadlock, and one of them is told that the time is gone. A capped day is claimed before
+any row is touched, for the same reason.
 """
 
 from __future__ import annotations
@@ -30,20 +31,18 @@ def hold(
     """
     if via == "link" and (there := upcoming(practice_id, patient_id, now)):
         raise AlreadyBooked(there)
-    _let_go(practice_id, patient_id, opening, now)
-    made = None
     practice = practices.get(practice_id)
-    room = via != "link" or caps.claim(practice, opening, now, patient_id)
-    if room and not chart.conflicts(practice_id, patient_id, opening):
-        today, plan = now.astimezone(practice.zone).date(), is_treatment(practice_id, touch_id)
-        made = _insert(
-            practice_id, opening, state="held", patient=patient_id, via=via, touch=touch_id, now=now,
-            reason=for_patient(practice, patient_id, today, treatment=plan).reason, until=now + HELD_FOR,
-            enrolment=_enrolment(practice_id, patient_id, touch_id), booked=None, uid=None, sequence=0,
-        )  # fmt: skip
-    if made is None:
+    if via == "link" and not caps.claim(practice, opening, now, patient_id):
         raise Taken
-    return made
+    _let_go(practice_id, patient_id, opening, now)
+    if chart.conflicts(practice_id, patient_id, opening):
+        raise Taken
+    today, plan = now.astimezone(practice.zone).date(), is_treatment(practice_id, touch_id)
+    return _insert(
+        practice_id, opening, state="held", patient=patient_id, via=via, touch=touch_id, now=now,
+        reason=for_patient(practice, patient_id, today, treatment=plan).reason, until=now + HELD_FOR,
+        enrolment=_enrolment(practice_id, patient_id, touch_id), booked=None, uid=None, sequence=0,
+    )  # fmt: skip
 
 
 def confirm(practice_id: int, booking_id: int, now: datetime) -> Booking:
@@ -115,34 +114,24 @@ def move(practice_id: int, booking_id: int, opening: Opening, now: datetime) -> 
         raise Gone("There is no visit to move any more.")
     if found.opening == opening:
         return found
-    _let_go(practice_id, found.patient_id, opening, now)
-    made = None
-    try:
-        with db.scope(practice_id):
-            made = _swap(practice_id, found, opening, now)
-    except _Lost:
-        raise Taken from None
+    with db.scope(practice_id):  # a savepoint: what is lost to somebody else leaves all as it was
+        made = _swap(practice_id, found, opening, now)
     chart.withdraw(practice_id, found, "booking_moved", now)
     chart.enter(practice_id, made, now)
     return made
 
 
-class _Lost(Exception):  # noqa: N818
-    """Rolls a swap back."""
-
-
 def _swap(practice_id: int, old: Booking, opening: Opening, now: datetime) -> Booking:
-    _end(practice_id, old.id, "booked", "moved", now)  # first, so that a patient may move by ten minutes
-    made = None
-    practice = practices.get(practice_id)
-    room = old.via != "link" or caps.claim(practice, opening, now, old.patient_id, [old.id])
-    if room and not chart.conflicts(practice_id, old.patient_id, opening, but=old):
-        made = _insert(
-            practice_id, opening, state="booked", patient=old.patient_id, via=old.via, touch=old.touch_id, now=now, reason=old.reason,
-            until=None, enrolment=old.enrolment_id, booked=now, uid=old.calendar_uid, sequence=old.sequence + 1,
-        )  # fmt: skip
-    if made is None:
-        raise _Lost
+    if old.via == "link" and not caps.claim(practices.get(practice_id), opening, now, old.patient_id, [old.id]):
+        raise Taken
+    _let_go(practice_id, old.patient_id, opening, now)
+    _end(practice_id, old.id, "booked", "moved", now)  # before the new one, so that a patient may move by ten minutes
+    if chart.conflicts(practice_id, old.patient_id, opening, but=old):
+        raise Taken
+    made = _insert(
+        practice_id, opening, state="booked", patient=old.patient_id, via=old.via, touch=old.touch_id, now=now, reason=old.reason,
+        until=None, enrolment=old.enrolment_id, booked=now, uid=old.calendar_uid, sequence=old.sequence + 1,
+    )  # fmt: skip
     db.run(
         "UPDATE booking SET moved_to_id = %(new)s WHERE practice_id = %(practice)s AND id = %(old)s",
         practice=practice_id, old=old.id, new=made.id,
@@ -166,9 +155,9 @@ def expire_batch(practice_id: int, now: datetime) -> int:
         )
 
 
-def _insert(practice_id: int, opening: Opening, **fields: Any) -> Booking | None:
-    """Insert a row that takes the time, or return None when a constraint says that it is taken."""
-    return db.one(
+def _insert(practice_id: int, opening: Opening, **fields: Any) -> Booking:
+    """Insert a row that takes the time. Raises Taken when a constraint says that it is somebody's."""
+    made = db.one(
         Booking,
         "INSERT INTO booking (practice_id, state, patient_id, operatory_id, provider_id, during, reason, held_until, via, "
         "enrolment_id, touch_id, booked_at, calendar_uid, sequence, created_at) VALUES (%(practice)s, %(state)s, %(patient)s, "
@@ -177,6 +166,9 @@ def _insert(practice_id: int, opening: Opening, **fields: Any) -> Booking | None
         practice=practice_id, chair=opening.operatory_id, provider=opening.provider_id, start=opening.starts_at,
         end=opening.ends_at, **fields,
     )  # fmt: skip
+    if made is None:
+        raise Taken
+    return made
 
 
 def _let_go(practice_id: int, patient_id: int, opening: Opening, now: datetime) -> None:

@@ -99,11 +99,19 @@ def within(
 
 def claim(practice: Practice, opening: Opening, now: datetime, own: int, but: Iterable[int] = ()) -> bool:
     """Whether one more visit may be booked online on that day. Two who ask at the same instant are answered one after the other."""
-    if of(practice) == Caps():
-        return True
-    day = opening.starts_at.astimezone(practice.zone).date()
-    db.run("SELECT pg_advisory_xact_lock(%(practice)s::int, %(day)s::int)", practice=practice.id, day=day.toordinal())
-    return Room(practice, day, 1, now, [own], but).takes([opening])
+    wait_for_day(practice, opening)
+    return Room(practice, _day(opening, practice), 1, now, [own], but).takes([opening])
+
+
+def wait_for_day(practice: Practice, opening: Opening) -> None:
+    """Wait until whoever else books online on that day has done so, where days have limits; before any booking is touched."""
+    if of(practice) != Caps():
+        day = _day(opening, practice).toordinal()
+        db.run("SELECT pg_advisory_xact_lock(%(practice)s::int, %(day)s::int)", practice=practice.id, day=day)
+
+
+def _day(opening: Opening, practice: Practice) -> date:
+    return opening.starts_at.astimezone(practice.zone).date()
 
 
 def _midnight(day: date, practice: Practice) -> datetime:

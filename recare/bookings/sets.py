@@ -145,6 +145,7 @@ def hold(practice: Practice, booked_by: int, trip: Trip, now: datetime, touch_id
     """
     ref = uuid.uuid4()
     with db.scope(practice.id):  # a savepoint: what was held goes with it
+        caps.wait_for_day(practice, trip[0].opening)
         db.run(
             "UPDATE booking SET state = 'expired', ended_at = %(now)s WHERE practice_id = %(practice)s AND booked_by_id = %(by)s AND state = 'held'",
             practice=practice.id, by=booked_by, now=now,

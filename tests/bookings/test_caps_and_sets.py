@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
+from time import sleep
 from typing import Any
 
 import pytest
@@ -213,6 +214,36 @@ def test_a_set_of_which_one_has_run_out_and_gone_is_not_booked_by_half(clinic: C
     with pytest.raises((Taken, Gone)):
         sets.confirm(clinic.practice, family[0], ref, later)
     assert states(clinic).count("booked") == 1
+
+
+def test_two_who_ask_for_one_day_while_an_old_hold_is_in_the_way_wait_for_one_another(
+    committed_practice: Practice,
+) -> None:
+    """The day is claimed before any row is taken; the other way round each would wait for what the other has."""
+    clinic = make_clinic(committed_practice)
+    with db.scope(clinic.practice.id):
+        practice = capped(clinic.practice, online_per_day=5)
+        first, second, third = clinic.openings()[:3]
+        late, early = make_patient(practice.id), make_patient(practice.id)
+        book.hold(practice.id, late, first, "link", NOW)
+    later, failed = NOW + timedelta(minutes=15), list[Exception]()
+
+    def chooses_anew() -> None:
+        try:
+            with db.scope(practice.id):
+                book.hold(practice.id, late, third, "link", later)
+        except Exception as error:  # noqa: BLE001 (a deadlock may hit either of the two)
+            failed.append(error)
+        connection.close()
+
+    other = threading.Thread(target=chooses_anew)
+    with db.scope(practice.id):
+        assert caps.claim(practice, second, later, early)
+        other.start()
+        sleep(0.3)  # until it waits for the day
+        book.hold(practice.id, early, first, "link", later)
+    other.join()
+    assert failed == []
 
 
 def test_families_that_want_the_same_times_at_once_book_all_or_nothing(committed_practice: Practice) -> None:
