@@ -66,7 +66,7 @@ def everybody(practice_id: int) -> list[Person]:
 def end_membership(practice_id: int, membership_id: int, actor: str, now: datetime) -> None:
     """Take somebody's role here away. Raises ValueError for the last owner: somebody must be able to sign in."""
     staff_id = db.value(
-        "SELECT staff_id FROM membership WHERE practice_id = %(practice)s AND id = %(id)s",
+        "SELECT staff_id FROM membership WHERE practice_id = %(practice)s AND id = %(id)s AND ended_at IS NULL",
         practice=practice_id, id=membership_id,
     )  # fmt: skip
     _keep_an_owner(practice_id, staff_id)
