@@ -403,7 +403,8 @@ def _arguments(settings: Mapping[str, str] | None) -> list[str]:
         "jit": "off",
         "timezone": "UTC",
         "log_timezone": "UTC",
-        # Statements and the DETAIL of a unique violation hold values of rows: they stay out of the log.
+        # A statement that failed, and often the error's own words, hold values of rows. Whoever asked hears of it and logs it, redacted.
+        "log_min_messages": "log",
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",
     } | dict(settings or {})
