@@ -152,7 +152,7 @@ def test_a_callback_settles_a_message_whose_fate_was_unknown(case: outbox.Case) 
     deliveries.record_delivery(case.practice_id, accepted, NOW)
     assert outbox.message(case.practice_id, message).state == "sent"
     assert db.values("SELECT id FROM task WHERE practice_id = %(p)s AND done_at IS NULL", p=case.practice_id) == []
-    later = DeliveryEvent("recording", "e2", "delivered", NOW, ref="<1@mail.example.com>")  # known by the provider's own id from now on
+    later = DeliveryEvent("recording", "e2", "delivered", NOW, ref="<1@mail.example.com>")
     assert deliveries.record_delivery(case.practice_id, later, NOW)
 
 
