@@ -111,11 +111,11 @@ def test_neither_statements_nor_values_of_rows_reach_the_log(cluster: postgres.C
         connection.execute("INSERT INTO t VALUES ('+12125550142')")
         with pytest.raises(psycopg.errors.UniqueViolation):
             connection.execute("INSERT INTO t VALUES ('+12125550142')")
-    with psycopg.connect(cluster.app_url()) as connection, pytest.raises(psycopg.errors.InvalidDatetimeFormat):
-        connection.execute("SELECT '+12125550143'::text::date")  # the message itself quotes what it could not read
+    with psycopg.connect(cluster.app_url()) as connection, pytest.raises(psycopg.errors.InvalidTextRepresentation):
+        connection.execute("SELECT '+1 212 555-0143'::text::bigint")  # the message itself quotes what it could not read
     log = (cluster.home / "postgres" / "log").read_text()
     assert "ready to accept connections" in log
-    assert "555014" not in log
+    assert "555014" not in log.replace("-", "")
 
 
 def test_a_second_start_adopts_the_server_that_runs(home: Path, cluster: postgres.Cluster) -> None:
