@@ -53,7 +53,7 @@ def test_HIP_05_what_one_of_the_family_forbids_is_forbidden_on_the_number_they_s
     build.refresh(practice.id)
     asked = {
         channel: contexts.load(practice.id, [Ask(patient, channel, "R", shared)], NOW)[0] for channel in ("sms", "call")
-    }  # type: ignore[arg-type]
+    }
     found = {channel: decide(context, load_packs(), NOW).codes for channel, context in asked.items()}
     assert "PATIENT_RESTRICTION" in found["sms"]
     assert "PATIENT_RESTRICTION" not in found["call"]
