@@ -1,6 +1,7 @@
 """Facts: full rebuild, refresh of what changed, and the same statement in DuckDB from the same rows, all in one run.
 
     python bench/facts.py --patients 20000
+    python bench/facts.py --patients 20000 --per-practice 20000 --no-duckdb
     python bench/facts.py --patients 200000
 
 Uses the (empty) database of DATABASE_URL and DATABASE_OWNER_URL when they are set, else a temporary server of its own. Every figure is given as
@@ -284,7 +285,6 @@ def duck_type(oid: int) -> str:
 
 def for_duckdb(statement: str, practices: list[int]) -> str:
     """Say the statement in DuckDB's words: lists, and integers that are not widened."""
-    exact = statement
     for pattern, words in (
         (r"\(practices\)", f"({practices})"),
         (r"'(\w+)' <> ALL \(p\.banned_channels\)", r"NOT list_contains(p.banned_channels, '\1')"), (r"codes <> '\{\}'", "len(codes) > 0"),
@@ -292,8 +292,8 @@ def for_duckdb(statement: str, practices: list[int]) -> str:
         (r"date '2000-01-01' \+ (\w+\.?\w*)\[2\]", r"date '2000-01-01' + \1[2]::integer"),
         (r"nullif\(spec\[3\], 0\)", "nullif(spec[3]::integer, 0)"),
     ):  # fmt: skip
-        exact = re.sub(pattern, words, exact)
-    return exact
+        statement = re.sub(pattern, words, statement)
+    return statement
 
 
 def checksum(rows: Iterator[tuple[Any, ...]]) -> str:
