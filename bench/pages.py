@@ -21,7 +21,8 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -248,6 +249,14 @@ def of_server(pid: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def list_address(query: str) -> str:
+    """Return the address that the list's form leads to: names in it are sealed."""
+    from recare.web.patient_list.filters import Filters
+
+    asked: dict[str, Any] = dict(parse_qsl(query))
+    return f"/patients/?{Filters(**asked).address()}"
+
+
 def report(client: Client, patients: int, requests: int, server: int) -> None:
     """Print every page beside the trivial one."""
     from recare.reports import charts
@@ -257,7 +266,7 @@ def report(client: Client, patients: int, requests: int, server: int) -> None:
         ("Segments", "/segments/"), ("A segment", "/segments/inactive/"),
     ]  # fmt: skip
     pages += [(f"Patient {at}", f"/patients/{at}/") for at in (7, patients // 2, patients)]
-    pages += [(f"Patients {query or 'without filter'}", f"/patients/?{query}") for query in FILTERS]
+    pages += [(f"Patients {query or 'without filter'}", list_address(query)) for query in FILTERS]
     once(client, "/calls/")  # what each process reads once, as the web server does at its start
     charts.warm()
     trivial = measured(client, "/health/", requests, server)

@@ -253,7 +253,7 @@ def test_SEC_05_every_chain_is_walked_and_the_first_broken_entry_named(  # noqa:
     )  # fmt: skip
     found = [problem for problem in verify.verify_all() if f"Practice {practice.id}:" in problem]
     assert len(found) == 1
-    assert "entry 999" in found[0]
+    assert "entry 2 of the audit trail is missing; the next one there is 999" in found[0]
 
 
 def test_the_trail_is_searched_by_person_verb_record_and_day(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+from recare.base import secret_box
 from recare.segments import bands as band_definitions
 from recare.segments import segment as segments
 from recare.segments.predicate import Predicate, parse
@@ -43,6 +44,9 @@ _AGED: Final[dict[str, dict[str, Any]]] = {
     "senior": {"age": {"at_least": 65}}, "unknown": {"age": {"known": False}},
 }  # fmt: skip
 LONGEST_SEARCH: Final = 80
+_SEALED: Final = ("q", "cursor")
+"""What was searched for, and the row a page ends with: addresses stay in browsers, proxies and their logs."""
+_PURPOSE: Final = "address of a list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,11 @@ class Filters:
     cursor: str = ""
 
     def address(self, **changed: str) -> str:
-        """Return the query string of this question with some parts changed, empty parts left out."""
+        """Return the query string of this question with some parts changed, empty parts left out; what may name a patient is sealed."""
         asked = {field.name: getattr(self, field.name) for field in fields(self)} | changed
         usual = Filters()
-        return urlencode({name: value for name, value in asked.items() if value != getattr(usual, name)})
+        said = {name: value for name, value in asked.items() if value != getattr(usual, name)}
+        return urlencode({name: _sealed(value) if name in _SEALED else value for name, value in said.items()})
 
     @property
     def asked(self) -> list[str]:
@@ -72,13 +77,30 @@ class Filters:
 
 
 def read(given: Mapping[str, str], bands: Bands, slugs: set[str]) -> Filters:
-    """Read filters from an address; a value that is no choice is left out, as an old bookmark may hold one."""
+    """Read filters from a form or an address; a value that is no choice is left out, as an old bookmark may hold one."""
     choices: dict[str, Any] = {
         "band": bands.names, "segment": slugs, "reach": REACH, "visit": VISIT, "age": AGES, "standing": STANDINGS, "order": ORDERS,
     }  # fmt: skip
     kept = {name: given[name] for name, allowed in choices.items() if given.get(name) and given[name] in allowed}
+    return Filters(q=_opened(given.get("q", "")), cursor=_opened(given.get("cursor", "")), **kept)  # type: ignore[arg-type]
+
+
+def typed(given: Mapping[str, str]) -> dict[str, str]:
+    """Return a form's fields as an address would carry them."""
     text = " ".join(given.get("q", "").replace("\x00", " ").split())[:LONGEST_SEARCH]
-    return Filters(q=text, cursor=given.get("cursor", "")[:200].replace("\x00", ""), **kept)  # type: ignore[arg-type]
+    return {**given, "q": _sealed(text)} if text else {**given, "q": ""}
+
+
+def _sealed(text: str) -> str:
+    return secret_box.encrypt(text, _PURPOSE).decode()
+
+
+def _opened(token: str) -> str:
+    """What was sealed; nothing where the address was written by somebody else."""
+    try:
+        return secret_box.decrypt(token.encode(), _PURPOSE) if token else ""
+    except secret_box.SecretError:
+        return ""
 
 
 def predicate(asked: Filters, bands: Bands, chosen: Segment | None) -> Predicate | None:

@@ -27,15 +27,19 @@ _STANDING_KINDS: Final = {
 
 @staff(*READERS)
 def patients(request: StaffRequest) -> HttpResponse:
-    """Show a page of the list; to htmx, only what the filters change."""
+    """Show a page of the list; to htmx, only what the filters change. The form is posted, since a name belongs in no address."""
+    given = filters.typed(request.POST.dict()) if request.method == "POST" else request.GET.dict()
     choices = filters.segment_choices(request.practice.id)
     by_slug = {choice.slug: choice for choice in choices}
     usual = filters.definition(request.practice.policy, None)
-    asked = filters.read(request.GET, usual, set(by_slug))
+    asked = filters.read(given, usual, set(by_slug))
     chosen = by_slug.get(asked.segment)
     bands = filters.definition(request.practice.policy, chosen)
     if asked.band not in {"", *bands.names}:  # the segment was written against another definition
-        asked = filters.read(request.GET.dict() | {"band": ""}, usual, set(by_slug))
+        asked = filters.read(given | {"band": ""}, usual, set(by_slug))
+    part = request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
+    if request.method == "POST" and not part:
+        return redirect(f"{request.path}?{asked.address()}")
     today = request.now.astimezone(request.practice.zone).date()
     question = Question(
         request.practice, today, bands, listing.relation(request.practice, today), filters.predicate(asked, bands, chosen),
@@ -53,8 +57,10 @@ def patients(request: StaffRequest) -> HttpResponse:
     context = _context(asked, bands, shown, more=len(lines) > PAGE) | {
         "count": count, "figures": _figures(count), "segments": choices, "chosen": chosen, "similar": question.found is not None and question.found.close,
     }  # fmt: skip
-    part = request.headers.get("HX-Request") and not request.headers.get("HX-Boosted")
-    return render(request, "web/patients_found.html" if part else "web/patients.html", context)
+    answer = render(request, "web/patients_found.html" if part else "web/patients.html", context)
+    if part:
+        answer.headers["HX-Push-Url"] = f"{request.path}?{asked.address()}"
+    return answer
 
 
 def _page(question: Question, asked: Filters) -> tuple[Question, list[Line], Count]:
