@@ -214,12 +214,11 @@ def change_one_percent(practices: list[int]) -> int:
 
 
 def refresh(practices: list[int]) -> None:
-    """Refresh practice by practice until no mark is left, as the worker does."""
+    """Refresh practice by practice, as the worker does."""
     from recare.segments import facts
 
     for practice in practices:
-        while facts.refresh_batch(practice, datetime.now(UTC)):
-            pass
+        facts.refresh_batch(practice, datetime.now(UTC))
 
 
 # --- DuckDB -----------------------------------------------------------------------------------------------------

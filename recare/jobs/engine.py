@@ -50,7 +50,7 @@ STAGES: Final = (
     Stage("holds", book.expire_batch),
     Stage("bookings", chart.match_batch, every=HOUR),
     Stage("leavers", stop.leavers_batch, again=False),
-    Stage("facts", facts.refresh_batch),
+    Stage("facts", facts.refresh_batch, again=False),
     Stage("lists", listing.refresh_batch, again=False),
     Stage("decide", advance.advance_batch),
     Stage("render", render.render_batch),

@@ -168,12 +168,15 @@ def refresh(practice_id: int, limit: int = 2000) -> int:
 
 
 def refresh_batch(practice_id: int, now: datetime, limit: int = 2000) -> int:  # noqa: ARG001 (every batch takes now)
-    """Do ``refresh`` in a transaction of its own; 0 when no marked patient was left."""
-    with db.scope(practice_id):
-        count = refresh(practice_id, limit)
-        if count:  # nobody has to wait for the disk: a crash takes facts and marks back together
-            db.value("SELECT set_config('synchronous_commit', 'off', true)")
-        return count
+    """Do ``refresh``, each ``limit`` marks in a transaction of their own, until fewer are left; return how many marks were consumed."""
+    total, count = 0, limit
+    while count == limit:
+        with db.scope(practice_id):
+            count = refresh(practice_id, limit)
+            if count:  # nobody has to wait for the disk: a crash takes facts and marks back together
+                db.value("SELECT set_config('synchronous_commit', 'off', true)")
+        total += count
+    return total
 
 
 def read(practice_id: int, patient_ids: Sequence[int], today: date) -> dict[int, Facts]:

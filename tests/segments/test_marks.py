@@ -65,10 +65,10 @@ def test_a_refresh_that_fails_keeps_its_marks(practice: Practice) -> None:
     assert marks(practice.id) == [patient]
 
 
-def test_a_batch_says_how_much_it_did_and_then_nothing(committed_practice: Practice) -> None:
+def test_a_batch_leaves_no_mark_however_many_there_are_and_then_finds_nothing(committed_practice: Practice) -> None:
     with db.scope(committed_practice.id):
-        changes.mark(committed_practice.id, [make_patient(committed_practice.id)])
-    assert [facts.refresh_batch(committed_practice.id, NOW) for _ in range(2)] == [1, 0]
+        changes.mark(committed_practice.id, [make_patient(committed_practice.id) for _ in range(5)])
+    assert [facts.refresh_batch(committed_practice.id, NOW, limit=2) for _ in range(2)] == [5, 0]
 
 
 @pytest.mark.usefixtures("committed")
