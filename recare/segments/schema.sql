@@ -149,10 +149,10 @@ BEGIN
         homes := ARRAY(  -- where they are now, and where they were when facts last looked
             SELECT household_id FROM patient WHERE practice_id = practice AND id = ANY(marked)
             UNION SELECT household_id FROM patient_facts WHERE practice_id = practice AND patient_id = ANY(marked));
-        people := marked || ARRAY(
+        people := marked || ARRAY(  -- OFFSET: from the homes to their people to their facts, also while nothing is known about the tables
             SELECT p.id FROM unnest(homes) AS home
-            JOIN patient p ON p.practice_id = practice AND p.household_id = home AND p.id <> ALL(marked)
-            JOIN patient_facts f ON f.practice_id = practice AND f.patient_id = p.id
+            CROSS JOIN LATERAL (SELECT id FROM patient WHERE practice_id = practice AND household_id = home AND id <> ALL(marked) OFFSET 0) p
+            CROSS JOIN LATERAL (SELECT household_size FROM patient_facts WHERE practice_id = practice AND patient_id = p.id OFFSET 0) f
             WHERE f.household_size <> coalesce((SELECT size FROM household_sizes(ARRAY[practice]) WHERE household_id = home), 1));
         PERFORM write_facts(ARRAY[practice], people);
     END IF;

@@ -56,6 +56,22 @@ def test_people_of_the_old_and_the_new_household_are_counted_again(practice: Pra
     assert (size(practice.id, left), size(practice.id, joined)) == (1, 2)
 
 
+def test_a_refresh_of_few_looks_few_up_also_where_the_statistics_know_of_nobody(practice: Practice) -> None:
+    db.run(
+        "WITH home AS (INSERT INTO household (practice_id, key) SELECT %(p)s, g FROM generate_series(1, 400) g RETURNING id) "
+        "INSERT INTO patient (practice_id, source, source_key, household_id, last_name, status) SELECT %(p)s, 'test', id || '-' || k, id, 'Example', 'active' "
+        "FROM home, generate_series(1, 2) k",
+        p=practice.id,
+    )
+    db.analyze("patient", "patient_facts")  # the second still empty, as at a first import
+    facts.rebuild([practice.id])
+    looked_up = "SELECT idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'patient'"
+    changes.mark(practice.id, db.values("SELECT min(id) FROM patient GROUP BY household_id LIMIT 20"))
+    before = db.value(looked_up)
+    assert facts.refresh(practice.id) == 20
+    assert db.value(looked_up) - before < 400
+
+
 def test_a_refresh_that_fails_keeps_its_marks(practice: Practice) -> None:
     patient = make_patient(practice.id)
     changes.mark(practice.id, [patient])
