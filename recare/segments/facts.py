@@ -157,12 +157,15 @@ def refresh(practice_id: int, limit: int = 2000) -> int:
     """Compute anew the facts of marked patients and of those whose household they have made larger or smaller; return how many marks were consumed.
 
     At most ``limit`` marks; those that open transactions hold are left for the next time. The marks go in the caller's transaction: if it
-    fails they are still there, and one that arrives meanwhile stays (trigger ``keep_mark``).
+    fails they are still there, and one that arrives meanwhile stays (trigger ``keep_mark``). For the same reason nobody has to wait for the
+    disk when it commits: a crash takes facts and marks back together.
     """
-    [(marks, people)] = db.tuples(
-        "SELECT marks, people FROM refresh_facts(%(practice)s, %(limit)s)", practice=practice_id, limit=limit
-    )
-    if marks:
+    [(marks, people, copied, _)] = db.tuples(
+        "SELECT marks, people, EXISTS (SELECT FROM patient_today_state WHERE practice_id = %(practice)s), "
+        "set_config('synchronous_commit', 'off', true) FROM refresh_facts(%(practice)s, %(limit)s)",
+        practice=practice_id, limit=limit,
+    )  # fmt: skip
+    if marks and copied:
         listing.follow(practice_id, people)
     return int(marks)
 
@@ -173,8 +176,6 @@ def refresh_batch(practice_id: int, now: datetime, limit: int = 2000) -> int:  #
     while count == limit:
         with db.scope(practice_id):
             count = refresh(practice_id, limit)
-            if count:  # nobody has to wait for the disk: a crash takes facts and marks back together
-                db.value("SELECT set_config('synchronous_commit', 'off', true)")
         total += count
     return total
 
