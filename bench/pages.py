@@ -259,6 +259,7 @@ def list_address(query: str) -> str:
 
 def report(client: Client, patients: int, requests: int, server: int) -> None:
     """Print every page beside the trivial one."""
+    from recare.compliance.warm import warm_beside
     from recare.reports import charts
 
     pages = [
@@ -267,8 +268,7 @@ def report(client: Client, patients: int, requests: int, server: int) -> None:
     ]  # fmt: skip
     pages += [(f"Patient {at}", f"/patients/{at}/") for at in (7, patients // 2, patients)]
     pages += [(f"Patients {query or 'without filter'}", list_address(query)) for query in FILTERS]
-    once(client, "/calls/")  # what each process reads once, as the web server does at its start
-    charts.warm()
+    warm_beside(datetime.now(UTC), charts.warm).join()  # as the web server does at its start
     trivial = measured(client, "/health/", requests, server)
     print(
         f"{'page':44} {'first ms':>9} {'p50 ms':>8} {'p95 ms':>8} {'CPU ms':>8} {'p50 / trivial':>14} {'unchanged':>10}"

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
+from recare.base import collector
 from recare.compliance.context import Content, Context, Patient, Point, PracticeFacts
 from recare.compliance.gates import decide
 from recare.compliance.packs import load_packs
@@ -19,12 +20,13 @@ def warm(now: datetime) -> None:
 
 
 def warm_beside(now: datetime, *more: Callable[[], object]) -> threading.Thread:
-    """Do so, and ``more``, beside whatever the process is asked meanwhile."""
+    """Do so, and ``more``, beside whatever the process is asked meanwhile; what was read stays for as long as the process."""
 
     def work() -> None:
         warm(now)
         for each in more:
             each()
+        collector.keep()
 
     thread = threading.Thread(target=work, name="warm", daemon=True)
     thread.start()

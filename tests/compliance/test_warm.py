@@ -11,6 +11,7 @@ from recare.reports import charts
 
 # In a process of its own: this one has answered a thousand questions.
 ASKED = """
+import gc
 import time
 from datetime import UTC, datetime
 from recare.compliance.context import Content, Context, Patient, Point, PracticeFacts
@@ -23,7 +24,10 @@ point = Point(id=1, kind="phone", address="+13055550142", level=2)
 asked = Context(PracticeFacts(id=1), Patient(id=1, zip="33101", country="US"), point, Content(channel="call", message_class="R"))
 begin = time.process_time()
 decide(asked, load_packs(), now)
-print(time.process_time() - begin)
+asked_in = time.process_time() - begin
+begin = time.process_time()
+gc.collect()
+print(asked_in, time.process_time() - begin)
 """
 
 
@@ -34,6 +38,8 @@ def test_what_else_a_process_needs_is_read_beside_its_work_too(now: datetime) ->
     assert charts.warm().startswith("<svg")
 
 
-def test_after_warming_up_the_first_question_takes_milliseconds() -> None:
+def test_after_warming_up_neither_the_first_question_nor_the_collector_keeps_a_page_waiting() -> None:
     done = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 0.1
+    asked, collected = map(float, done.stdout.split())
+    assert asked < 0.1
+    assert collected < 0.1
