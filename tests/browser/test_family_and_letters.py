@@ -68,7 +68,9 @@ def family(committed_practice: Practice, now: datetime, site: str) -> Written:
 
 
 @pytest.mark.parametrize("width", [375, 1280])
-def test_a_family_books_one_trip_and_changes_it(open_page: OpenPage, family: Written, looked_at: Look, width: int) -> None:
+def test_a_family_books_one_trip_and_changes_it(
+    open_page: OpenPage, family: Written, looked_at: Look, width: int
+) -> None:
     page = open_page(width=width)
     page.goto(family.path("book"))
     page.get_by_role("link", name="Book for").click()

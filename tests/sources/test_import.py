@@ -90,7 +90,9 @@ def test_every_row_lands(imported: Imported) -> None:
 def test_the_day_that_an_import_brings_is_the_day_of_the_visit_in_the_zone_of_the_practice(imported: Imported) -> None:
     with db.scope(imported.practice.id):
         assert db.value("SELECT count(starts_on) FROM appointment") > 1000
-        assert not db.values("SELECT id FROM appointment WHERE starts_on <> (starts_at AT TIME ZONE 'America/Chicago')::date")
+        assert not db.values(
+            "SELECT id FROM appointment WHERE starts_on <> (starts_at AT TIME ZONE 'America/Chicago')::date"
+        )
 
 
 def test_the_last_completed_visit_of_every_patient_is_the_planted_one(imported: Imported) -> None:
