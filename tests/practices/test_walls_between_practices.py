@@ -41,8 +41,9 @@ def test_a_reference_into_another_practice_is_refused_by_the_database(practice: 
             make_patient(practice.id, guarantor_id=theirs)
 
 
-@pytest.mark.usefixtures("db")
-def test_without_a_scope_every_statement_fails() -> None:
+def test_without_a_scope_every_statement_fails(committed_practice: Practice) -> None:
+    with db.scope(committed_practice.id):
+        make_patient(committed_practice.id)  # whether an empty table is looked at at all is the planner's affair
     with pytest.raises(DatabaseError) as caught, transaction.atomic():
         db.values("SELECT id FROM patient")
     assert isinstance(caught.value.__cause__, psycopg.Error)
