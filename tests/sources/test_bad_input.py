@@ -83,6 +83,7 @@ def test_every_row_comes_back_whatever_its_encoding_delimiter_line_ends_and_end(
         ("patients.csv", b'<?xml version="1.0"?><Workbook>', "an XML file"),
         ("patients.csv", bytes(range(256)) * 20, "no text file"),
         ("patients.csv", b"\x00" * 5000, "no text file"),
+        ("patients.csv", (bytes(range(256)) + b"Ada Example,\n" * 20) * 20, "no text file"),
         ("patients.csv", b"", "is empty"),
         ("patients.csv", b"\xef\xbb\xbf\r\n\r\n", "is empty"),
         ("patients.csv", b"PatNum,LName\n" + b"1," + b"x" * 1_200_000 + b"\n", "line 2 is longer than a million characters"),
@@ -165,10 +166,12 @@ def test_a_whole_name_beside_a_first_name_is_read_from_one_place(practice: Pract
 
 
 def test_nul_bytes_and_an_end_mark_of_old_systems_hurt_nobody(practice: Practice, tmp_path: Path) -> None:
-    (tmp_path / "patients.csv").write_bytes(b"PatNum,LName,FName\r\n1,Exam\x00ple,Ada\r\n2,Sample,Bo\r\n\x1a")
+    (tmp_path / "patients.csv").write_bytes(
+        b"PatNum,LName,FN\x00ame,Room\x00\r\n1,Exam\x00ple,Ada,\r\n2,Sample,Bo,\r\n\x1a"
+    )
     code, text = said(practice, tmp_path)
     assert (code, "rejected" in text.replace("0 rejected", "")) == (0, False)
-    assert db.values("SELECT last_name FROM patient ORDER BY 1") == ["Example", "Sample"]
+    assert db.tuples("SELECT last_name, first_name FROM patient ORDER BY 1") == [("Example", "Ada"), ("Sample", "Bo")]
 
 
 def test_every_column_has_an_order_of_its_own(practice: Practice, tmp_path: Path) -> None:

@@ -149,7 +149,9 @@ def _refuse_other_formats(path: Path, start: bytes, named: str) -> None:
                 f"{path.name} is {what}, whatever its name says. Export it as CSV or text and import that."
             )
     odd = sum(byte < 32 and byte not in b"\t\n\r\x0c\x1a\x00" for byte in start)
-    if not named and (odd > len(start) // 10 or start.count(0) > len(start) // 3):
+    if not named and (
+        odd > len(start) // 50 or start.count(0) > len(start) // 3
+    ):  # noise has one in ten, text has none
         raise UnreadableError(f"{path.name} is no text file. Export it as CSV or text and import that.")
 
 
@@ -194,7 +196,9 @@ def layout(path: Path, past: Sequence[Remembered] = ()) -> Layout:
 
 def _rows(head: list[str], delimiter: str) -> list[tuple[str, ...]]:
     try:
-        return [tuple(cell.strip() for cell in row) for row in csv.reader(head, delimiter=delimiter)]
+        return [
+            tuple(cell.replace("\x00", "").strip() for cell in row) for row in csv.reader(head, delimiter=delimiter)
+        ]
     except csv.Error:
         return []
 
