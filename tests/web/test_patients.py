@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,7 +15,7 @@ from recare.practices.practice import Practice
 from recare.segments import facts, listing, segment
 from recare.web.patient_list.filters import Filters
 from tests.conftest import SignIn, new_practice
-from tests.factories import make_patient, make_point, make_visit
+from tests.factories import insert, make_patient, make_point, make_visit
 
 
 def _people(practice: Practice, *names: str, **more: object) -> list[int]:
@@ -272,6 +272,22 @@ def test_one_patient_or_three_cost_the_same_number_of_queries(practice: Practice
         client.get(f"/patients/{first}/")
     assert len(three) <= len(one)
     assert len(three_detail) <= len(one_detail) + 2  # the first number brings its own questions, further ones none
+
+
+def test_who_is_not_due_yet_stands_behind_who_is(practice: Practice, as_role: SignIn, now: datetime) -> None:
+    ada, ben, cy = _people(practice, "Ada Lapsed", "Ben Recent", "Cy Perio")
+    for patient in (ada, ben, cy):
+        make_point(practice.id, patient, sms_level=2)
+    for patient in (ben, cy):
+        for days in (-90, -180):
+            make_visit(practice.id, patient, days)
+    insert(
+        "recall", practice_id=practice.id, source="test", source_key="1", patient_id=cy, kind="perio", interval_months=3,
+        due_on=now.date() - timedelta(days=2),
+    )  # fmt: skip
+    facts.rebuild([practice.id])
+    names = _names(as_role("front_desk"))
+    assert names[-1] == "Recent, Ben"
 
 
 def test_a_stranger_practice_is_not_there(practice: Practice, as_role: SignIn) -> None:
