@@ -25,6 +25,7 @@ PEWC_INCOMPLETE: Final = "PEWC_INCOMPLETE"
 _FEW: Final = 100  # below it a plain insert is faster than a stream with its temporary table
 _GIVEN: Final = tuple(field.name for field in fields(NewEvent))
 _CHAIN: Final = Chained("consent_event", "consent_chain", "consent event {}", Event)
+end = _CHAIN.end
 verify = _CHAIN.verify
 
 

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from recare.base import audit, db
+from recare.base.chain import End
+from recare.consent import ledger
 from recare.consent.event import COLUMNS, Event
 from recare.messages.pages_why import BEHIND, without_tokens
 from recare.practices import practice as practices
@@ -102,22 +104,15 @@ def build(practice_id: int, subject: Subject, asked_by: str, now: datetime) -> d
         "made_at": now,
         "made_with": f"Recare {VERSION}",
         "counts": {kind: sum(record["kind"] == kind for record in records) for kind in (*_KINDS, "consent_event")},
-        "ledger_end": _ledger_end(practice_id),
-        "trail_end": _trail_end(practice_id),
+        "ledger_end": _as_data(ledger.end(practice_id)),
+        "trail_end": _as_data(audit.end(practice_id)),
         "records": records,
     }
     return sealed(plain(pack))
 
 
-def _ledger_end(practice_id: int) -> dict[str, Any]:
-    """Where the practice's consent ledger stood: a later look at it must find this event with this hash."""
-    found = db.tuples("SELECT seq, hash FROM consent_chain WHERE practice_id = %(practice)s", practice=practice_id)
-    return {"seq": int(found[0][0]), "hash": bytes(found[0][1])} if found else {"seq": 0, "hash": bytes(32)}
-
-
-def _trail_end(practice_id: int) -> dict[str, Any]:
-    """The same of the audit trail: entries that somebody cuts off later are missed here (``recare audit verify --against``)."""
-    end = audit.end(practice_id)
+def _as_data(end: End) -> dict[str, Any]:
+    """Where a chain stood: a later look at it must find this link with this hash (``recare audit verify --against``)."""
     return {"seq": end.seq, "hash": end.hash}
 
 
