@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LIVE_UP_TO: Final = 20_000
 _TO_INVITE: Final = (
     "f.contactable AND f.next_visit_at IS NULL AND (f.sms_ok OR f.email_ok OR f.call_ok OR f.letter_ok)"
-    " AND (f.recall_due_on <= %(today)s OR coalesce(f.last_visit_on, '-infinity') <= %(today)s::date - 183)"
+    " AND coalesce(f.recall_due_on, f.last_visit_on + 183, '-infinity') <= %(today)s"
 )
 _BEHIND: Final = "1e9::float8"
 """Cents, more than any score: who has a visit already, is not due yet (half a year where no recall says when) or cannot be invited stands
